@@ -1,0 +1,56 @@
+// The only macros of the library: version, the instruction set of the including file's flags, the
+// namespace that carries both, and the handful of attributes that C++20 has no word for.
+#pragma once
+
+#define LUMBAR_VERSION_MAJOR 0
+#define LUMBAR_VERSION_MINOR 1
+#define LUMBAR_VERSION_PATCH 0
+
+// The instruction set that this file is compiled for. It is part of every symbol's name (below), so
+// that two files built with different -m flags cannot share an inline function by accident: at the
+// border between them the program fails to link instead of crashing on the older CPU.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
+#define LUMBAR_ABI v0_avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define LUMBAR_ABI v0_avx2
+#elif defined(__SSE4_2__)
+#define LUMBAR_ABI v0_sse42
+#elif defined(__SSE2__)
+#define LUMBAR_ABI v0_sse2
+#elif defined(__aarch64__)
+#define LUMBAR_ABI v0_neon64
+#else
+#define LUMBAR_ABI v0_scalar
+#endif
+
+// clang-format off
+#define LUMBAR_NAMESPACE_BEGIN namespace lumbar { inline namespace LUMBAR_ABI {
+#define LUMBAR_NAMESPACE_END } }
+// clang-format on
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define LUMBAR_HAS_EXCEPTIONS 1
+#else
+#define LUMBAR_HAS_EXCEPTIONS 0
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define LUMBAR_ALWAYS_INLINE inline __attribute__((always_inline))
+#define LUMBAR_NEVER_INLINE __attribute__((noinline))
+#define LUMBAR_LAMBDA_INLINE __attribute__((always_inline))
+#define LUMBAR_RESTRICT __restrict__
+#else
+#define LUMBAR_ALWAYS_INLINE inline
+#define LUMBAR_NEVER_INLINE
+#define LUMBAR_LAMBDA_INLINE
+#define LUMBAR_RESTRICT
+#endif
+
+// Unrolls the next loop completely (its trip count is a compile-time constant of at most 32).
+#if defined(__clang__)
+#define LUMBAR_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define LUMBAR_UNROLL _Pragma("GCC unroll 32")
+#else
+#define LUMBAR_UNROLL
+#endif

@@ -1,0 +1,48 @@
+// Aligned memory: what packed weights, arenas and tensors live in.
+#pragma once
+
+#include <lumbar/config/config.hpp>
+
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <utility>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// One cache line, and the widest vector register.
+inline constexpr std::size_t kAlignment = 64;
+
+/// A zero-filled array of floats, aligned to kAlignment. Move only.
+class AlignedBuffer {
+   public:
+    AlignedBuffer() = default;
+    explicit AlignedBuffer(std::size_t floats) : size_(floats) {
+        if (floats == 0) return;
+        const std::size_t bytes = floats * sizeof(float);
+        data_ = static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment}));
+        std::memset(data_, 0, bytes);
+    }
+    AlignedBuffer(AlignedBuffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    AlignedBuffer(const AlignedBuffer&) = delete;
+    AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+    ~AlignedBuffer() {
+        if (data_) ::operator delete(data_, std::align_val_t{kAlignment});
+    }
+
+    float* data() noexcept { return data_; }
+    const float* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+
+   private:
+    float* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,208 @@
+// The words that networks are written in: functions from values to values.
+//
+//     Value x = graph.input(3);
+//     x = relu(batch_norm(conv<7>(x, "conv1", {.out_channels = 64, .stride = 2}), "bn1"));
+//     x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+//
+// A mistake (channels that do not match, groups that do not divide) is kept in the graph and reported
+// by `compile`, with the node's name.
+#pragma once
+
+#include <lumbar/graph/graph.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+namespace detail {
+inline Value add_node(Value x, std::string name, Operation operation, std::vector<int> inputs,
+                      int channels) {
+    Node node;
+    node.operation = std::move(operation);
+    node.name = std::move(name);
+    node.inputs = std::move(inputs);
+    node.channels = channels;
+    return x.graph().add(std::move(node));
+}
+}  // namespace detail
+
+/// A convolution of any form. Its padding is as given.
+inline Value conv(Value x, std::string name, const op::Conv& c) {
+    Graph& graph = x.graph();
+    const auto say = [&](const std::string& what) { graph.fail(name, what); };
+    if (c.out_channels < 1 || c.kernel.h < 1 || c.kernel.w < 1 || c.stride.h < 1 ||
+        c.stride.w < 1 || c.dilation.h < 1 || c.dilation.w < 1 || c.groups < 1) {
+        say("channels, kernel, stride, dilation and groups must be at least 1");
+    } else if (x.channels() % c.groups || c.out_channels % c.groups) {
+        say(std::to_string(c.groups) + " groups do not divide " + std::to_string(x.channels()) +
+            " input and " + std::to_string(c.out_channels) + " output channels");
+    } else if (c.padding.top < 0 || c.padding.left < 0 || c.padding.bottom < 0 ||
+               c.padding.right < 0) {
+        say("padding must not be negative");
+    }
+    return detail::add_node(x, std::move(name), c, {x.id()}, c.out_channels);
+}
+
+/// The usual square convolution.
+struct SquareConv {
+    int out_channels = 0;
+    int stride = 1;
+    int padding = -1;  ///< below 0: half the (dilated) kernel, which keeps the size at stride 1
+    int dilation = 1;
+    int groups = 1;
+    bool bias = false;
+    PaddingMode mode = PaddingMode::given;
+};
+
+template <int Kernel>
+Value conv(Value x, std::string name, const SquareConv& c) {
+    const int padding = c.padding < 0 ? (Kernel - 1) / 2 * c.dilation : c.padding;
+    return conv(x, std::move(name),
+                op::Conv{.out_channels = c.out_channels,
+                         .kernel = Extent::square(Kernel),
+                         .stride = Extent::square(c.stride),
+                         .dilation = Extent::square(c.dilation),
+                         .padding = c.mode == PaddingMode::same ? Padding{} : Padding::all(padding),
+                         .mode = c.mode,
+                         .groups = c.groups,
+                         .bias = c.bias});
+}
+
+/// The convolution that filters each channel on its own.
+template <int Kernel>
+Value depthwise_conv(Value x, std::string name, SquareConv c = {}) {
+    c.out_channels = c.groups = x.channels();
+    return conv<Kernel>(x, std::move(name), c);
+}
+
+inline Value batch_norm(Value x, std::string name, double epsilon = 1e-5) {
+    return detail::add_node(x, std::move(name), op::BatchNorm{epsilon}, {x.id()}, x.channels());
+}
+
+inline Value activate(Value x, Activation function) {
+    if (function == Activation::none) return x;
+    return detail::add_node(x, to_string(function), op::Activate{function}, {x.id()},
+                            x.channels());
+}
+inline Value relu(Value x) { return activate(x, Activation::relu); }
+inline Value relu6(Value x) { return activate(x, Activation::relu6); }
+inline Value hard_swish(Value x) { return activate(x, Activation::hard_swish); }
+
+/// The usual square pooling.
+struct SquarePool {
+    int kernel = 2;
+    int stride = 2;
+    int padding = 0;
+    bool ceil_mode = false;
+    bool count_include_pad = true;
+    PaddingMode mode = PaddingMode::given;
+};
+
+namespace detail {
+inline Value pool(Value x, const SquarePool& p, PoolGeometry::Kind kind) {
+    const bool max = kind == PoolGeometry::Kind::max;
+    if (p.kernel < 1 || p.stride < 1 || p.padding < 0 || 2 * p.padding > p.kernel) {
+        x.graph().fail(max ? "max_pool" : "avg_pool",
+                       "kernel and stride must be at least 1, padding at most half the kernel");
+    }
+    return add_node(x, max ? "max_pool" : "avg_pool",
+                    op::Pool{.geometry = {.kind = kind,
+                                          .kernel = Extent::square(p.kernel),
+                                          .stride = Extent::square(p.stride),
+                                          .dilation = {},
+                                          .padding = Padding::all(p.padding),
+                                          .ceil_mode = p.ceil_mode,
+                                          .count_include_pad = p.count_include_pad,
+                                          .adaptive = {0, 0}},
+                             .mode = p.mode},
+                    {x.id()}, x.channels());
+}
+}  // namespace detail
+
+inline Value max_pool(Value x, const SquarePool& p) {
+    return detail::pool(x, p, PoolGeometry::Kind::max);
+}
+inline Value avg_pool(Value x, const SquarePool& p) {
+    return detail::pool(x, p, PoolGeometry::Kind::average);
+}
+
+/// The average over windows that divide the image into `out` parts, as
+/// torch.nn.AdaptiveAvgPool2d.
+inline Value adaptive_avg_pool(Value x, Extent out) {
+    PoolGeometry g;
+    g.kind = PoolGeometry::Kind::average;
+    g.adaptive = out;
+    if (out.h < 1 || out.w < 1) x.graph().fail("avg_pool", "the output must not be empty");
+    const bool global = out == Extent{1, 1};
+    return detail::add_node(x, global ? "global_avg_pool" : "adaptive_avg_pool",
+                            op::Pool{g, PaddingMode::given}, {x.id()}, x.channels());
+}
+inline Value global_avg_pool(Value x) { return adaptive_avg_pool(x, {1, 1}); }
+
+/// A fully connected layer on the flattened input. `pixels` is what the input's height times width
+/// will be (1 after global pooling).
+inline Value linear(Value x, std::string name, const op::Linear& l) {
+    if (l.outputs < 1 || l.pixels < 1) x.graph().fail(name, "outputs and pixels must be positive");
+    return detail::add_node(x, std::move(name), l, {x.id()}, l.outputs);
+}
+
+inline Value operator+(Value a, Value b) {
+    if (a.channels() != b.channels()) {
+        a.graph().fail("add", "the operands have " + std::to_string(a.channels()) + " and " +
+                                  std::to_string(b.channels()) + " channels");
+    }
+    return detail::add_node(a, "add", op::Add{}, {a.id(), b.id()}, a.channels());
+}
+
+/// All channels of all values, in this order.
+inline Value concat(const std::vector<Value>& values) {
+    std::vector<int> inputs;
+    int channels = 0;
+    for (const Value& v : values) {
+        inputs.push_back(v.id());
+        channels += v.channels();
+    }
+    return detail::add_node(values.at(0), "concat", op::Concat{}, std::move(inputs), channels);
+}
+
+/// x times a gate of one pixel: a scale per image and channel.
+inline Value scale_channels(Value x, Value gate) {
+    if (x.channels() != gate.channels()) {
+        x.graph().fail("scale_channels", "the gate has " + std::to_string(gate.channels()) +
+                                             " channels, the image " +
+                                             std::to_string(x.channels()));
+    }
+    return detail::add_node(x, "scale_channels", op::ScaleChannels{}, {x.id(), gate.id()},
+                            x.channels());
+}
+
+/// A squeeze-and-excite block (arXiv:1709.01507): global average -> reduce -> activation -> expand ->
+/// gate -> scale. The two layers are 1x1 convolutions with bias.
+struct SqueezeExciteSpec {
+    int squeezed_channels = 0;
+    Activation activation = Activation::relu;
+    Activation gate = Activation::sigmoid;
+    std::string_view reduce = "fc1";
+    std::string_view expand = "fc2";
+};
+inline Value squeeze_excite(Value x, const std::string& name, const SqueezeExciteSpec& s) {
+    const auto layer = [&](Value v, std::string_view part, int channels) {
+        return conv<1>(v, name + "." + std::string(part), {.out_channels = channels, .bias = true});
+    };
+    Value squeezed = activate(layer(global_avg_pool(x), s.reduce, s.squeezed_channels),
+                              s.activation);
+    return scale_channels(x, activate(layer(squeezed, s.expand, x.channels()), s.gate));
+}
+
+inline Value softmax(Value x) {
+    return detail::add_node(x, "softmax", op::Softmax{}, {x.id()}, x.channels());
+}
+
+inline Value local_response_norm(Value x, const op::LocalResponseNorm& p) {
+    return detail::add_node(x, "local_response_norm", p, {x.id()}, x.channels());
+}
+
+LUMBAR_NAMESPACE_END

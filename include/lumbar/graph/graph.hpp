@@ -1,0 +1,184 @@
+// A network as data: nodes in topological order, each yielding one value. A graph knows channels but
+// no image size, so one graph serves any input. Its nodes' names are those of the checkpoint.
+#pragma once
+
+#include <lumbar/core/activation.hpp>
+#include <lumbar/core/error.hpp>
+#include <lumbar/core/geometry.hpp>
+#include <lumbar/core/pooling.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// How a window is padded: as the numbers say, or as TensorFlow's SAME (which depends on the input's
+/// size, and is asymmetric at stride 2).
+enum class PaddingMode { given, same };
+
+namespace op {
+
+struct Input {};
+
+/// Parameters: NAME.weight [out, in / groups, h, w] and, with `bias`, NAME.bias [out].
+struct Conv {
+    int out_channels = 0;
+    Extent kernel;
+    Extent stride;
+    Extent dilation;
+    Padding padding;
+    PaddingMode mode = PaddingMode::given;
+    int groups = 1;
+    bool bias = false;
+};
+
+/// Parameters: NAME.{weight, bias, running_mean, running_var} [channels].
+struct BatchNorm {
+    double epsilon = 1e-5;
+};
+
+struct Activate {
+    Activation function = Activation::relu;
+};
+
+struct Pool {
+    PoolGeometry geometry;
+    PaddingMode mode = PaddingMode::given;
+};
+
+/// Flattens channels, rows and columns in this order. Parameters: NAME.weight [out, in] and, with
+/// `bias`, NAME.bias [out]. `pixels`: the image size that the weights were made for.
+struct Linear {
+    int outputs = 0;
+    int pixels = 1;
+    bool bias = true;
+};
+
+struct Add {};
+struct Concat {};
+struct ScaleChannels {};  ///< the first input times the second, which has one pixel
+struct Softmax {};
+
+/// As torch.nn.LocalResponseNorm.
+struct LocalResponseNorm {
+    int size = 5;
+    float alpha = 1e-4f;
+    float beta = 0.75f;
+    float k = 1.0f;
+};
+
+}  // namespace op
+
+using Operation = std::variant<op::Input, op::Conv, op::BatchNorm, op::Activate, op::Pool,
+                               op::Linear, op::Add, op::Concat, op::ScaleChannels, op::Softmax,
+                               op::LocalResponseNorm>;
+
+/// A batch normalisation that a pass has moved into the convolution or linear layer before it.
+struct FoldedBatchNorm {
+    std::string name;
+    double epsilon = 1e-5;
+};
+
+/// A slice of a concatenation: where a value lives that a pass has taken the copy from.
+struct Slice {
+    int concat = -1;
+    int first_channel = 0;
+};
+
+struct Node {
+    Operation operation;
+    std::string name;
+    std::vector<int> inputs;  ///< nodes whose values it reads, all before it
+    int channels = 0;
+
+    // Written by passes.
+    std::optional<FoldedBatchNorm> batch_norm;
+    bool residual = false;  ///< the last input is added before the activation
+    Activation activation = Activation::none;
+    std::optional<Slice> slice;
+
+    template <class Op>
+    const Op* as() const {
+        return std::get_if<Op>(&operation);
+    }
+    template <class Op>
+    Op* as() {
+        return std::get_if<Op>(&operation);
+    }
+};
+
+class Graph;
+
+/// A node's output while a graph is being built. A handle: valid while the Graph object lives.
+class Value {
+   public:
+    Value(Graph& graph, int id) : graph_(&graph), id_(id) {}
+    Graph& graph() const { return *graph_; }
+    int id() const { return id_; }
+    inline int channels() const;
+
+   private:
+    Graph* graph_;
+    int id_;
+};
+
+class Graph {
+   public:
+    Graph() = default;
+    explicit Graph(std::string name) : name_(std::move(name)) {}
+
+    const std::string& name() const { return name_; }
+    const std::vector<Node>& nodes() const { return nodes_; }
+    std::vector<Node>& nodes() { return nodes_; }
+    const Node& node(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
+    Node& node(int id) { return nodes_[static_cast<std::size_t>(id)]; }
+    int size() const { return static_cast<int>(nodes_.size()); }
+
+    /// The values that running the network yields, by node.
+    const std::vector<int>& outputs() const { return outputs_; }
+    std::vector<int>& outputs() { return outputs_; }
+
+    /// Prefixes of tensors that a checkpoint may hold and inference does not need (auxiliary heads).
+    const std::vector<std::string>& ignored() const { return ignored_; }
+    void ignore(std::string prefix) { ignored_.push_back(std::move(prefix)); }
+
+    /// The first mistake in building it, if any: `compile` reports it.
+    const std::optional<Error>& error() const { return error_; }
+    void fail(const std::string& node, const std::string& what) {
+        if (!error_) error_ = Error(Error::Code::graph, name_ + ": " + node + ": " + what);
+    }
+
+    Value add(Node node) {
+        nodes_.push_back(std::move(node));
+        return {*this, size() - 1};
+    }
+
+    /// The image. A graph has one input.
+    Value input(int channels) {
+        return add({.operation = op::Input{},
+                    .name = "input",
+                    .inputs = {},
+                    .channels = channels,
+                    .batch_norm = {},
+                    .residual = false,
+                    .activation = Activation::none,
+                    .slice = {}});
+    }
+
+    void output(Value v) { outputs_.push_back(v.id()); }
+
+   private:
+    std::string name_;
+    std::vector<Node> nodes_;
+    std::vector<int> outputs_;
+    std::vector<std::string> ignored_;
+    std::optional<Error> error_;
+};
+
+inline int Value::channels() const { return graph_->node(id_).channels; }
+
+LUMBAR_NAMESPACE_END

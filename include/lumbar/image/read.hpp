@@ -1,0 +1,178 @@
+// Pictures from files and memory: JPEG, PNG, BMP (through stb_image) and binary PNM. A file is
+// hostile until decoded: it is recognised by its signature, measured before anything is allocated
+// for its pixels, and refused where it is cut off.
+#pragma once
+
+#include <lumbar/image/container.hpp>
+#include <lumbar/image/file.hpp>
+#include <lumbar/image/image.hpp>
+#include <lumbar/image/stb.hpp>
+
+#include <algorithm>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// How to read a picture.
+struct ReadOptions {
+    /// 3: RGB, grey repeated. 1: grey, RGB weighted as Pillow's convert("L"). Alpha is dropped, not
+    /// composited; 16-bit samples keep their upper 8 bits.
+    int channels = 3;
+    /// Larger pictures are refused. Decoding takes up to about ten bytes a pixel.
+    std::int64_t max_pixels = std::int64_t{1} << 26;
+    /// Larger files are refused.
+    std::uint64_t max_bytes = std::uint64_t{1} << 28;
+};
+
+namespace detail {
+
+/// A failure to read `name`, a quoted path or "an image in memory".
+inline Error read_error(Error::Code code, const std::string& name, const std::string& why) {
+    return Error(code, "cannot read " + name + ": " + why);
+}
+
+/// True where the size may be decoded; otherwise `why` says why not.
+inline bool size_allowed(std::int64_t width, std::int64_t height, const ReadOptions& options,
+                         std::string& why) {
+    if (width <= 0 || height <= 0) {
+        why = "it has no pixels";
+        return false;
+    }
+    constexpr std::int64_t kMaxSide = 65535;
+    if (width <= kMaxSide && height <= kMaxSide && width * height <= options.max_pixels)
+        return true;
+    why = "it has " + std::to_string(width) + " x " + std::to_string(height) +
+          " pixels, more than the limit of " +
+          (width > kMaxSide || height > kMaxSide
+               ? std::to_string(kMaxSide) + " a side"
+               : std::to_string(options.max_pixels) + " (ReadOptions::max_pixels)");
+    return false;
+}
+
+/// 1 or 3 channels of what has been decoded, as asked.
+inline Image with_channels(Image image, int channels) {
+    if (image.channels() == channels) return image;
+    if (channels == 1) return to_grey(image);
+    Image rgb(ImageShape{.height = image.height(), .width = image.width(), .channels = 3});
+    std::uint8_t* to = rgb.data();
+    for (const std::uint8_t grey : image.pixels()) {
+        to[0] = to[1] = to[2] = grey;
+        to += 3;
+    }
+    return rgb;
+}
+
+inline Result<Image> decode_pnm(std::span<const std::uint8_t> bytes, const std::string& name,
+                                const ReadOptions& options) {
+    const PnmHeader header = pnm_header(bytes);
+    if (header.pixels_at == 0)
+        return read_error(Error::Code::format, name, "its PNM header is damaged");
+    std::string why;
+    if (!size_allowed(header.width, header.height, options, why))
+        return read_error(Error::Code::format, name, why);
+    if (header.greatest != 255)
+        return read_error(Error::Code::unsupported, name,
+                          "its greatest value is " + std::to_string(header.greatest) +
+                              "; only 8-bit PNM (255) is read");
+    const ImageShape shape{.height = static_cast<int>(header.height),
+                           .width = static_cast<int>(header.width),
+                           .channels = header.channels};
+    if (bytes.size() - header.pixels_at < shape.bytes())
+        return read_error(Error::Code::format, name,
+                          "it is truncated (a PNM with less data than its header promises)");
+    return with_channels(Image::copy(bytes.subspan(header.pixels_at, shape.bytes()), shape),
+                         options.channels);
+}
+
+/// Bounds every single allocation of the decoder. The largest that an honest file needs are the
+/// inflated rows of a 16-bit RGBA PNG (8 bytes a pixel, doubled while growing) and a progressive
+/// JPEG's coefficients (2 bytes, sides padded to 32).
+inline std::size_t decoder_block_limit(const StbInfo& info, std::size_t file_bytes) {
+    const auto padded = [](int side) { return static_cast<std::size_t>(side) + 32; };
+    return padded(info.width) * padded(info.height) * 20 + file_bytes * 2 + (std::size_t{1} << 20);
+}
+
+inline Result<Image> decode_with_stb(std::span<const std::uint8_t> bytes, const std::string& name,
+                                     const ReadOptions& options) {
+    if (bytes.size() > INT_MAX)
+        return read_error(Error::Code::unsupported, name, "it is larger than 2 GiB");
+    const int size = static_cast<int>(bytes.size());
+    StbInfo info;
+    if (!stb_info(bytes.data(), size, info))
+        return read_error(Error::Code::format, name, stb_failure());
+    std::string why;
+    if (!size_allowed(info.width, info.height, options, why))
+        return read_error(Error::Code::format, name, why);
+
+    // Colour is decoded as colour and weighted by us: stb's own luma differs from Pillow's.
+    const int channels = info.channels <= 2 ? 1 : 3;
+    StbInfo decoded;
+    const std::unique_ptr<unsigned char, decltype(&std::free)> pixels(
+        stb_decode(bytes.data(), size, channels, decoder_block_limit(info, bytes.size()), decoded),
+        &std::free);
+    if (!pixels) return read_error(Error::Code::format, name, stb_failure());
+    const ImageShape shape{.height = decoded.height, .width = decoded.width, .channels = channels};
+    if (decoded.width != info.width || decoded.height != info.height)
+        return read_error(Error::Code::format, name, "it contradicts its own header");
+    return with_channels(Image::copy({pixels.get(), shape.bytes()}, shape), options.channels);
+}
+
+inline Result<Image> decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
+                                  const ReadOptions& options) {
+    if (options.channels != 1 && options.channels != 3)
+        return read_error(Error::Code::argument, name,
+                          "an image has 1 or 3 channels, not " + std::to_string(options.channels));
+    if (bytes.empty()) return read_error(Error::Code::format, name, "it is empty");
+    const char* defect = nullptr;
+    switch (container_of(bytes)) {
+        case Container::unknown:
+            return read_error(Error::Code::format, name, "it is not a JPEG, PNG, BMP or PNM image");
+        case Container::pnm: return decode_pnm(bytes, name, options);
+        case Container::jpeg: defect = jpeg_defect(bytes); break;
+        case Container::bmp: defect = bmp_defect(bytes); break;
+        case Container::png: defect = png_defect(bytes); break;
+    }
+    if (defect) return read_error(Error::Code::format, name, defect);
+    return decode_with_stb(bytes, name, options);
+}
+
+}  // namespace detail
+
+/// A picture from the bytes of a file. Its EXIF orientation is not applied, as in torchvision.
+inline Result<Image> try_read_image(std::span<const std::uint8_t> bytes, ReadOptions options = {}) {
+    return detail::decode_image(bytes, "an image in memory", options);
+}
+/// The same.
+inline Result<Image> try_read_image(std::span<const std::byte> bytes, ReadOptions options = {}) {
+    return try_read_image(std::span<const std::uint8_t>(
+                              reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()),
+                          options);
+}
+
+/// A picture from a file. The error names the path.
+inline Result<Image> try_read_image(const std::string& path, ReadOptions options = {}) {
+    const Result<std::vector<std::uint8_t>> bytes =
+        detail::read_whole_file(path, options.max_bytes);
+    if (!bytes) return bytes.error();
+    return detail::decode_image(*bytes, "'" + path + "'", options);
+}
+
+/// The same three; they throw the Error.
+inline Image read_image(std::span<const std::uint8_t> bytes, ReadOptions options = {}) {
+    return try_read_image(bytes, options).value();
+}
+inline Image read_image(std::span<const std::byte> bytes, ReadOptions options = {}) {
+    return try_read_image(bytes, options).value();
+}
+inline Image read_image(const std::string& path, ReadOptions options = {}) {
+    return try_read_image(path, options).value();
+}
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,99 @@
+// Depthwise convolution: every channel with its own filter, so a vector of channels is multiplied
+// by a vector of weights, and nothing is broadcast.
+//
+// Algorithm: a run of Pixels neighbouring outputs in registers; for each row of taps the K weights
+// are loaded once and every input pixel is the memory operand of a fused multiply-add. One load per
+// FMA: the kernel runs at the speed of the cache that holds the input, not at the FMA peak.
+//
+// Registers: Pixels accumulators + K weights. Eight accumulators hide the FMA's latency.
+#pragma once
+
+#include <lumbar/kernels/epilogue.hpp>
+#include <lumbar/simd/simd.hpp>
+
+#include <array>
+#include <cstddef>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What all tiles of one group of channels share. Distances are in floats.
+struct DepthwiseTile {
+    const float* weights = nullptr;  ///< [tap row][tap col][lanes]
+    const float* bias = nullptr;     ///< [lanes]
+    int kernel_h = 1;
+    int kernel_w = 1;
+    std::ptrdiff_t tap_row = 0;  ///< from one row of taps to the next (dilation * row)
+    std::ptrdiff_t tap_col = 0;  ///< from one tap to the next; `lanes` in the fixed-size kernels
+    std::ptrdiff_t step = 0;     ///< from the first tap of a pixel to that of the next
+    Epilogue epilogue;
+};
+
+/// Computes a run of output pixels of one group; `in` is the first tap of the first pixel.
+using DepthwiseTileFunction = void (*)(const DepthwiseTile&, const float* in, float* out);
+
+/// Kernel: 3 or 5 (square, not dilated), or 0 for any.
+template <class Arch, int Kernel, int Pixels>
+LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in, float* out) {
+    using V = simd::Vector<Arch>;
+    constexpr int L = simd::lanes<Arch>;
+    V acc[Pixels];
+    const V bias = simd::load<Arch>(t.bias);
+    LUMBAR_UNROLL
+    for (int p = 0; p < Pixels; ++p) acc[p] = bias;
+
+    const float* weights = t.weights;
+    const std::ptrdiff_t step = t.step;
+    if constexpr (Kernel > 0) {
+        for (int y = 0; y < Kernel; ++y, in += t.tap_row, weights += Kernel * L) {
+            V w[Kernel];
+            LUMBAR_UNROLL
+            for (int x = 0; x < Kernel; ++x) w[x] = simd::load<Arch>(weights + x * L);
+            const float* pixel = in;
+            LUMBAR_UNROLL
+            for (int p = 0; p < Pixels; ++p, pixel += step) {
+                LUMBAR_UNROLL
+                for (int x = 0; x < Kernel; ++x) {
+                    acc[p] = simd::fma<Arch>(simd::load<Arch>(pixel + x * L), w[x], acc[p]);
+                }
+            }
+        }
+    } else {
+        for (int y = 0; y < t.kernel_h; ++y, in += t.tap_row) {
+            const float* tap = in;
+            for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col, weights += L) {
+                const V w = simd::load<Arch>(weights);
+                LUMBAR_UNROLL
+                for (int p = 0; p < Pixels; ++p) {
+                    acc[p] = simd::fma<Arch>(simd::load<Arch>(tap + p * step), w, acc[p]);
+                }
+            }
+        }
+    }
+    with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+        LUMBAR_UNROLL
+        for (int p = 0; p < Pixels; ++p) simd::store<Arch>(out + p * L, activation(acc[p]));
+    });
+}
+
+inline constexpr int kMaxDepthwisePixels = 8;
+using DepthwiseTileTable = std::array<DepthwiseTileFunction, kMaxDepthwisePixels>;
+
+namespace detail {
+template <class Arch, int Kernel, int Pixels = 1>
+constexpr void add_depthwise_tiles(DepthwiseTileTable& table) {
+    if constexpr (Pixels <= kMaxDepthwisePixels) {
+        table[Pixels - 1] = &depthwise_tile<Arch, Kernel, Pixels>;
+        add_depthwise_tiles<Arch, Kernel, Pixels + 1>(table);
+    }
+}
+}  // namespace detail
+
+/// [pixels - 1]
+template <class Arch, int Kernel>
+constexpr DepthwiseTileTable depthwise_tiles() {
+    DepthwiseTileTable table{};
+    detail::add_depthwise_tiles<Arch, Kernel>(table);
+    return table;
+}
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,71 @@
+// What happens to an accumulator before it is stored: activation, with the bounds of a clamp as
+// run-time values (none, ReLU and ReLU6 are one clamp), so that inner loops need no instance per
+// activation.
+#pragma once
+
+#include <lumbar/core/activation.hpp>
+#include <lumbar/simd/simd.hpp>
+
+#include <limits>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// An activation as kernels take it.
+struct Epilogue {
+    enum class Kind { none, clamp, hard_swish, hard_sigmoid, sigmoid };
+    Kind kind = Kind::none;
+    float low = -std::numeric_limits<float>::infinity();
+    float high = std::numeric_limits<float>::infinity();
+
+    /// Whether every kernel has it; the others leave it to a step of its own.
+    static constexpr bool fusable(Activation a) { return a != Activation::sigmoid; }
+
+    static constexpr Epilogue of(Activation a) {
+        constexpr float inf = std::numeric_limits<float>::infinity();
+        switch (a) {
+            case Activation::none: return {};
+            case Activation::relu: return {Kind::clamp, 0.0f, inf};
+            case Activation::relu6: return {Kind::clamp, 0.0f, 6.0f};
+            case Activation::hard_swish: return {Kind::hard_swish, 0.0f, 6.0f};
+            case Activation::hard_sigmoid: return {Kind::hard_sigmoid, 0.0f, 6.0f};
+            case Activation::sigmoid: return {Kind::sigmoid, -inf, inf};
+        }
+        return {};
+    }
+};
+
+/// Calls apply(f), where f maps a vector to its activation. The branch is taken once per tile, not
+/// once per vector. Only where WithSigmoid is set is the sigmoid there: an exponential in every
+/// tile would double the time to compile them.
+template <class Arch, bool WithSigmoid = false, class Apply>
+LUMBAR_ALWAYS_INLINE void with_activation(const Epilogue& e, Apply&& apply) {
+    using V = simd::Vector<Arch>;
+    const V low = simd::broadcast<Arch>(e.low);
+    const V high = simd::broadcast<Arch>(e.high);
+    switch (e.kind) {
+        case Epilogue::Kind::none: apply([](const V& x) { return x; }); break;
+        case Epilogue::Kind::clamp:
+            apply([&](const V& x) { return simd::clamp<Arch>(x, low, high); });
+            break;
+        case Epilogue::Kind::hard_swish: {
+            const V three = simd::broadcast<Arch>(3.0f), sixth = simd::broadcast<Arch>(1.0f / 6);
+            apply([&](const V& x) -> V {
+                return x * (simd::clamp<Arch>(x + three, low, high) * sixth);
+            });
+            break;
+        }
+        case Epilogue::Kind::hard_sigmoid: {
+            const V three = simd::broadcast<Arch>(3.0f), sixth = simd::broadcast<Arch>(1.0f / 6);
+            apply([&](const V& x) -> V { return simd::clamp<Arch>(x + three, low, high) * sixth; });
+            break;
+        }
+        case Epilogue::Kind::sigmoid:
+            if constexpr (WithSigmoid) {
+                const V one = simd::broadcast<Arch>(1.0f), zero = simd::broadcast<Arch>(0.0f);
+                apply([&](const V& x) -> V { return one / (one + simd::exp<Arch>(zero - x)); });
+            }
+            break;
+    }
+}
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,104 @@
+// Depthwise convolution: every channel with its own filter. 3x3 and 5x5 have kernels with unrolled
+// taps; any other kernel and any dilation take the generic one.
+#pragma once
+
+#include <lumbar/core/geometry.hpp>
+#include <lumbar/core/view.hpp>
+#include <lumbar/kernels/table.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What one run of a depthwise convolution works on. `in` has a border of at least border_read().
+struct DepthwiseCall {
+    BlockedView in{};
+    BlockedView out{};
+    Epilogue epilogue{};
+};
+
+class DepthwiseConv {
+   public:
+    DepthwiseConv() = default;
+    /// Precondition: geometry.depthwise().
+    DepthwiseConv(const KernelTable& kernels, const ConvGeometry& geometry)
+        : kernels_(&kernels), geometry_(geometry), tiles_(&kernels.depthwise) {
+        const auto is = [&](int k) {
+            return geometry.kernel == Extent{k, k} && geometry.dilation.w == 1;
+        };
+        if (is(3)) tiles_ = &kernels.depthwise_3x3;
+        if (is(5)) tiles_ = &kernels.depthwise_5x5;
+    }
+
+    const ConvGeometry& geometry() const { return geometry_; }
+
+    /// Floats of packed weights and biases: per group, taps then bias.
+    std::size_t packed_size() const {
+        return static_cast<std::size_t>(ceil_div(geometry_.in_channels, kernels_->lanes)) *
+               group_size();
+    }
+
+    /// As DirectConv::pack.
+    template <class ReadFilter>
+    void pack(ReadFilter&& read_filter, float* packed) const {
+        const std::size_t lanes = static_cast<std::size_t>(kernels_->lanes);
+        const std::size_t taps = static_cast<std::size_t>(geometry_.filter_size());
+        std::vector<float> filter(taps);
+        for (int c = 0; c < geometry_.in_channels; ++c) {
+            const std::size_t channel = static_cast<std::size_t>(c);
+            float* const to = packed + channel / lanes * group_size() + channel % lanes;
+            to[taps * lanes] = read_filter(c, std::span<float>(filter));
+            for (std::size_t t = 0; t < taps; ++t) to[t * lanes] = filter[t];
+        }
+    }
+
+    std::int64_t units(const DepthwiseCall& call) const {
+        return std::int64_t{call.out.shape.n} * call.out.groups() * call.out.shape.h;
+    }
+
+    void run(const DepthwiseCall& call, const float* packed, std::int64_t begin,
+             std::int64_t end) const noexcept {
+        const int lanes = kernels_->lanes;
+        const int height = call.out.shape.h;
+        const int groups = call.out.groups();
+        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, kMaxDepthwisePixels);
+        DepthwiseTile t;
+        t.kernel_h = geometry_.kernel.h;
+        t.kernel_w = geometry_.kernel.w;
+        t.tap_row = geometry_.dilation.h * call.in.row;
+        t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * lanes;
+        t.step = std::ptrdiff_t{geometry_.stride.w} * lanes;
+        t.epilogue = call.epilogue;
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+            const int y = static_cast<int>(unit % height);
+            const int g = static_cast<int>(unit / height % groups);
+            const int n = static_cast<int>(unit / height / groups);
+            t.weights = packed + static_cast<std::size_t>(g) * group_size();
+            t.bias = t.weights + geometry_.filter_size() * lanes;
+            const float* const in =
+                call.in.pixel(n, g, y * geometry_.stride.h - geometry_.padding.top,
+                              -geometry_.padding.left);
+            float* const out = call.out.pixel(n, g, y, 0);
+            for (int run = 0; run < split.runs; ++run) {
+                const int x = split.start(run);
+                (*tiles_)[static_cast<std::size_t>(split.start(run + 1) - x - 1)](
+                    t, in + x * t.step, out + std::ptrdiff_t{x} * lanes);
+            }
+            clear_border_of_row(call.out, n, g, y);
+        }
+    }
+
+   private:
+    std::size_t group_size() const {
+        return static_cast<std::size_t>((geometry_.filter_size() + 1) * kernels_->lanes);
+    }
+
+    const KernelTable* kernels_ = nullptr;
+    ConvGeometry geometry_;
+    const DepthwiseTileTable* tiles_ = nullptr;
+};
+
+LUMBAR_NAMESPACE_END

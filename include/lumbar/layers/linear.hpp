@@ -1,0 +1,105 @@
+// Fully connected layer. The input is a blocked activation whose planes are dense (an image is one
+// run of memory), flattened as PyTorch flattens NCHW: the packed weights take the permutation.
+#pragma once
+
+#include <lumbar/core/view.hpp>
+#include <lumbar/kernels/table.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What one run of a fully connected layer works on. `in` has no border; `out` is N x out x 1 x 1.
+struct LinearCall {
+    BlockedView in{};
+    BlockedView out{};
+    Epilogue epilogue{};
+};
+
+class LinearLayer {
+   public:
+    LinearLayer() = default;
+    /// `in` gives the channels, height and width that are flattened; its batch does not matter.
+    LinearLayer(const KernelTable& kernels, const Shape& in, int outputs)
+        : kernels_(&kernels),
+          in_(in),
+          outputs_(outputs),
+          inputs_(std::ptrdiff_t{round_up(in.c, kernels.lanes)} * in.h * in.w),
+          blocks_(ceil_div(outputs, kernels.lanes * kLinearGroups)) {
+        // Lanes beyond the last channel multiply zeros; with one pixel they need not be visited.
+        if (in.h * in.w == 1) inputs_ = in.c;
+    }
+
+    /// Weights of one output, in PyTorch's order.
+    int filter_size() const { return static_cast<int>(in_.c * in_.pixels()); }
+
+    std::size_t packed_size() const {
+        return static_cast<std::size_t>(blocks_) * static_cast<std::size_t>(block_size());
+    }
+
+    /// As DirectConv::pack, with filters in the order [channel][row][column].
+    template <class ReadFilter>
+    void pack(ReadFilter&& read_filter, float* packed) const {
+        const std::ptrdiff_t width = block_width();
+        const int lanes = kernels_->lanes;
+        const int pixels = static_cast<int>(in_.pixels());
+        std::vector<float> filter(static_cast<std::size_t>(filter_size()));
+        for (int o = 0; o < outputs_; ++o) {
+            float* const to = packed + o / width * block_size() + o % width;
+            to[inputs_ * width] = read_filter(o, std::span<float>(filter));
+            for (int c = 0; c < in_.c; ++c) {
+                for (int p = 0; p < pixels; ++p) {
+                    const std::ptrdiff_t input =
+                        (std::ptrdiff_t{c / lanes} * pixels + p) * lanes + c % lanes;
+                    to[input * width] = filter[static_cast<std::size_t>(c * pixels + p)];
+                }
+            }
+        }
+    }
+
+    std::int64_t units(const LinearCall&) const { return blocks_; }
+
+    void run(const LinearCall& call, const float* packed, std::int64_t begin,
+             std::int64_t end) const noexcept {
+        assert(call.in.dense() && call.in.border == Padding{});
+        LinearTile t;
+        t.inputs = inputs_;
+        t.in_image = call.in.image;
+        t.out_image = call.out.image;
+        t.out_group = call.out.group;
+        t.epilogue = call.epilogue;
+        const int images = call.out.shape.n;
+        for (std::int64_t block = begin; block < end; ++block) {
+            const int first = static_cast<int>(block) * kLinearGroups;
+            t.weights = packed + block * block_size();
+            t.bias = t.weights + inputs_ * block_width();
+            t.out_groups = std::min(kLinearGroups, call.out.groups() - first);
+            for (int n = 0; n < images; n += kMaxLinearImages) {
+                const int count = std::min(kMaxLinearImages, images - n);
+                kernels_->linear[static_cast<std::size_t>(count - 1)](
+                    t, call.in.pixel(n, 0, 0, 0), call.out.pixel(n, first, 0, 0));
+                for (int i = n; i < n + count; ++i) {
+                    for (int g = 0; g < t.out_groups; ++g) clear_border(call.out, i, first + g);
+                }
+            }
+        }
+    }
+
+   private:
+    std::ptrdiff_t block_width() const {
+        return std::ptrdiff_t{kLinearGroups} * kernels_->lanes;
+    }
+    std::ptrdiff_t block_size() const { return (inputs_ + 1) * block_width(); }
+
+    const KernelTable* kernels_ = nullptr;
+    Shape in_;
+    int outputs_ = 0;
+    std::ptrdiff_t inputs_ = 0;
+    int blocks_ = 0;
+};
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,98 @@
+// Maximum, average, adaptive and global pooling on blocked activations.
+#pragma once
+
+#include <lumbar/core/pooling.hpp>
+#include <lumbar/core/view.hpp>
+#include <lumbar/kernels/table.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What one run of a pooling layer works on. The border of `in` is never read.
+struct PoolCall {
+    BlockedView in{};
+    BlockedView out{};
+};
+
+class Pooling {
+   public:
+    Pooling() = default;
+    Pooling(const KernelTable& kernels, const PoolGeometry& geometry, const Shape& in)
+        : kernels_(&kernels), geometry_(geometry) {
+        const Shape out = output_shape(geometry, in);
+        rows_ = spans(out.h, in.h, geometry.adaptive.h > 0, geometry.kernel.h, geometry.stride.h,
+                      geometry.dilation.h, geometry.padding.top, geometry.padding.bottom);
+        columns_ = spans(out.w, in.w, geometry.adaptive.h > 0, geometry.kernel.w,
+                         geometry.stride.w, geometry.dilation.w, geometry.padding.left,
+                         geometry.padding.right);
+        if (geometry.kind == PoolGeometry::Kind::average && !geometry.count_include_pad) {
+            for (PoolSpan& s : rows_) s.counted = s.count;
+            for (PoolSpan& s : columns_) s.counted = s.count;
+        }
+    }
+
+    const PoolGeometry& geometry() const { return geometry_; }
+
+    std::int64_t units(const PoolCall& call) const {
+        return std::int64_t{call.out.shape.n} * call.out.groups() * call.out.shape.h;
+    }
+
+    void run(const PoolCall& call, std::int64_t begin, std::int64_t end) const noexcept {
+        const bool max = geometry_.kind == PoolGeometry::Kind::max;
+        const PoolRowFunction pool = max ? kernels_->max_pool : kernels_->average_pool;
+        const int height = call.out.shape.h, groups = call.out.groups();
+        PoolRow row;
+        row.columns = columns_.data();
+        row.width = call.out.shape.w;
+        row.tap_row = geometry_.dilation.h * call.in.row;
+        row.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+            const int y = static_cast<int>(unit % height);
+            const int g = static_cast<int>(unit / height % groups);
+            const int n = static_cast<int>(unit / height / groups);
+            row.rows = rows_[static_cast<std::size_t>(y)];
+            row.in = call.in.pixel(n, g, row.rows.begin, 0);
+            row.out = call.out.pixel(n, g, y, 0);
+            pool(row);
+            clear_border_of_row(call.out, n, g, y);
+        }
+    }
+
+   private:
+    static std::vector<PoolSpan> spans(int outputs, int input, bool adaptive, int kernel,
+                                       int stride, int dilation, int before, int after) {
+        std::vector<PoolSpan> result(static_cast<std::size_t>(std::max(outputs, 0)));
+        for (int i = 0; i < outputs; ++i) {
+            PoolSpan& s = result[static_cast<std::size_t>(i)];
+            if (adaptive) {
+                const std::int64_t length = input;
+                s.begin = static_cast<int>(i * length / outputs);
+                const int end = static_cast<int>(((i + 1) * length + outputs - 1) / outputs);
+                s.count = s.counted = end - s.begin;
+                continue;
+            }
+            int first = i * stride - before;
+            // ATen, AvgPoolKernel.cpp: the window that an average divides by is cut at the end of
+            // the padding, so what ceil_mode adds beyond it never counts.
+            s.counted = std::min(first + kernel, input + after) - first;
+            int taps = kernel;
+            while (taps > 0 && first < 0) {
+                first += dilation;
+                --taps;
+            }
+            s.begin = std::min(first, input);
+            s.count = first < input ? std::min(taps, (input - 1 - first) / dilation + 1) : 0;
+        }
+        return result;
+    }
+
+    const KernelTable* kernels_ = nullptr;
+    PoolGeometry geometry_;
+    std::vector<PoolSpan> rows_;
+    std::vector<PoolSpan> columns_;
+};
+
+LUMBAR_NAMESPACE_END

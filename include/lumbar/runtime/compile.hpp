@@ -1,0 +1,302 @@
+// compile(): graph + weights + options -> Network. Binds the weights, runs the passes, plans memory,
+// packs weights, and lists the steps.
+#pragma once
+
+#include <lumbar/core/cpu_count.hpp>
+#include <lumbar/graph/cost.hpp>
+#include <lumbar/graph/passes/elide_concat.hpp>
+#include <lumbar/graph/passes/fold_batch_norm.hpp>
+#include <lumbar/graph/passes/fuse_activation.hpp>
+#include <lumbar/graph/passes/fuse_residual.hpp>
+#include <lumbar/runtime/bind_weights.hpp>
+#include <lumbar/runtime/filter_reader.hpp>
+#include <lumbar/runtime/network.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Few channels are read from the plain image as they are; more are blocked first.
+inline constexpr int kMaxPlainChannels = 4;
+
+inline bool reads_plain_input(const Graph& graph) {
+    bool plain = false;
+    for (const Node& node : graph.nodes()) {
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if (!graph.node(node.inputs[i]).as<op::Input>()) continue;
+            const auto* c = node.as<op::Conv>();
+            if (!c || c->groups != 1 || i != 0 ||
+                graph.node(node.inputs[i]).channels > kMaxPlainChannels) {
+                return false;
+            }
+            plain = true;
+        }
+    }
+    for (const int id : graph.outputs()) plain = plain && !graph.node(id).as<op::Input>();
+    return plain;
+}
+
+/// A linear layer reads an image as one run of memory: where its input has a border for another
+/// reader, a copy (a concatenation of one) goes between.
+inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes, int lanes) {
+    const MemoryPlan plan = plan_memory(graph, shapes, lanes, false);
+    std::vector<Node> nodes;
+    std::vector<int> renumbered;
+    for (Node node : graph.nodes()) {
+        const int original = node.inputs.empty() ? -1 : node.inputs[0];
+        for (int& input : node.inputs) input = renumbered[static_cast<std::size_t>(input)];
+        if (node.as<op::Linear>() && plan.view(original, nullptr).border != Padding{}) {
+            Node copy;
+            copy.operation = op::Concat{};
+            copy.name = node.name + " input";
+            copy.inputs = {node.inputs[0]};
+            copy.channels = nodes[static_cast<std::size_t>(node.inputs[0])].channels;
+            nodes.push_back(std::move(copy));
+            node.inputs[0] = static_cast<int>(nodes.size()) - 1;
+        }
+        renumbered.push_back(static_cast<int>(nodes.size()));
+        nodes.push_back(std::move(node));
+    }
+    for (Node& node : nodes) {
+        if (node.slice) node.slice->concat = renumbered[static_cast<std::size_t>(node.slice->concat)];
+    }
+    for (int& output : graph.outputs()) output = renumbered[static_cast<std::size_t>(output)];
+    graph.nodes() = std::move(nodes);
+    return graph;
+}
+
+/// Makes the steps of a plan whose graph, shapes and memory are there.
+class StepMaker {
+   public:
+    explicit StepMaker(Plan& plan) : plan_(plan), plain_(reads_plain_input(plan.graph)) {}
+
+    void make_all() {
+        const Graph& graph = plan_.graph;
+        for (int id = 0; id < graph.size(); ++id) make(id);
+        for (std::size_t i = 0; i < graph.outputs().size(); ++i) {
+            const int id = graph.outputs()[i];
+            add(id, graph.node(id).name, ExportStep{id, static_cast<int>(i)});
+        }
+    }
+
+   private:
+    const Shape& shape(int id) const { return plan_.shapes[static_cast<std::size_t>(id)]; }
+
+    void make(int id) {
+        const Node& node = plan_.graph.node(id);
+        const Epilogue epilogue = Epilogue::of(node.activation);
+        const auto input = [&](std::size_t i) { return node.inputs[i]; };
+        if (node.as<op::Input>()) {
+            if (!plain_) add(id, node.name, ImportStep{id});
+        } else if (const auto* c = node.as<op::Conv>()) {
+            make_conv(id, *c, epilogue);
+        } else if (const auto* l = node.as<op::Linear>()) {
+            LinearLayer layer(*plan_.kernels, shape(input(0)), l->outputs);
+            PackedWeights packed = pack(node, layer, "linear " + to_string(shape(input(0))));
+            add(id, node.name,
+                LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
+        } else if (const auto* p = node.as<op::Pool>()) {
+            const Shape& in = shape(input(0));
+            add(id, node.name,
+                PoolStep{Pooling(*plan_.kernels, geometry_of(*p, in), in), input(0), id});
+        } else if (node.as<op::Softmax>()) {
+            add(id, node.name,
+                ChannelsStep{AcrossChannels::softmax(*plan_.kernels), input(0), id});
+        } else if (const auto* n = node.as<op::LocalResponseNorm>()) {
+            const LrnParameters lrn{n->size, n->alpha, n->beta, n->k};
+            add(id, node.name,
+                ChannelsStep{AcrossChannels::local_response_norm(*plan_.kernels, lrn), input(0),
+                             id});
+        } else if (node.as<op::Concat>()) {
+            make_concat(id);
+        } else {
+            PixelwiseStep step{Pixelwise(*plan_.kernels), nullptr, input(0), id, -1, -1, epilogue};
+            if (node.as<op::Add>()) step.addend = input(1);
+            if (node.as<op::ScaleChannels>()) step.gate = input(1);
+            if (const auto* a = node.as<op::Activate>()) step.epilogue = Epilogue::of(a->function);
+            if (const auto* b = node.as<op::BatchNorm>()) step.affine = pack_affine(node, *b);
+            add(id, node.name, std::move(step));
+        }
+    }
+
+    void make_conv(int id, const op::Conv& c, const Epilogue& epilogue) {
+        const Node& node = plan_.graph.node(id);
+        const int in = node.inputs[0];
+        const ConvGeometry geometry = geometry_of(c, shape(in));
+        if (geometry.depthwise() && !node.residual && geometry.groups > 1) {
+            DepthwiseConv layer(*plan_.kernels, geometry);
+            PackedWeights packed = pack(node, layer, "depthwise");
+            add(id, node.name,
+                DepthwiseStep{std::move(layer), std::move(packed), in, id, epilogue});
+            return;
+        }
+        const bool plain = plain_ && plan_.graph.node(in).as<op::Input>();
+        const bool flat = geometry.pointwise() && !plain &&
+                          plan_.memory.view(in, nullptr).dense() &&
+                          plan_.memory.view(id, nullptr).dense();
+        const Shape& out = shape(id);
+        DirectConv layer(*plan_.kernels, geometry,
+                         {.plain_input = plain,
+                          .row_pixels = flat ? out.h * out.w : out.w,
+                          .destinations = {}});
+        PackedWeights packed =
+            pack(node, layer,
+                 std::string(plain ? "plain " : "direct ") + std::to_string(layer.tile_groups()));
+        const std::size_t scratch = layer.scratch_size(out);
+        add(id, node.name,
+            ConvStep{std::move(layer), std::move(packed), in, id,
+                     node.residual ? node.inputs.back() : -1, plain, epilogue},
+            scratch);
+    }
+
+    void make_concat(int id) {
+        const Node& node = plan_.graph.node(id);
+        int channel = 0;
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            const int input = node.inputs[i];
+            const Node& branch = plan_.graph.node(input);
+            const bool written = branch.slice && branch.slice->concat == id &&
+                                 branch.slice->first_channel == channel;
+            if (!written) add(id, node.name, CopyStep{input, id, channel});
+            channel += branch.channels;
+        }
+    }
+
+    template <class Layer>
+    PackedWeights pack(const Node& node, const Layer& layer, const std::string& format) {
+        const std::string key = node.name + " | " + format + " | " + plan_.kernels->isa +
+                                (node.batch_norm ? " | folded " + node.batch_norm->name : "");
+        return plan_.store->get(key, layer.packed_size(), [&](float* packed) {
+            layer.pack(FilterReader(node, plan_.weights), packed);
+        });
+    }
+
+    PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {
+        const std::size_t padded =
+            static_cast<std::size_t>(round_up(node.channels, plan_.kernels->lanes));
+        return plan_.store->get(
+            node.name + " | affine | " + plan_.kernels->isa, 2 * padded, [&](float* to) {
+                const auto norm =
+                    ChannelAffine::of_batch_norm(plan_.weights, node.name, b.epsilon);
+                for (std::size_t i = 0; i < norm.scale.size(); ++i) {
+                    to[i] = to_normal_float(norm.scale[i]);
+                    to[padded + i] = to_normal_float(norm.shift[i]);
+                }
+            });
+    }
+
+    /// Work below two microseconds is not worth a second thread; above, a few chunks per thread even
+    /// out what the others on the machine take away.
+    int chunks_for(int id, std::int64_t units) const {
+        const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
+        if (threads == 1) return 1;
+        const double macs_per_us = 6000.0 * plan_.kernels->lanes, bytes_per_us = 20000.0;
+        double bytes = static_cast<double>(shape(id).size()) * sizeof(float);
+        for (const int input : plan_.graph.node(id).inputs) {
+            bytes += static_cast<double>(shape(input).size()) * sizeof(float);
+        }
+        const double work = static_cast<double>(macs(plan_.graph, id, plan_.shapes));
+        const double us = std::max(work / macs_per_us, bytes / bytes_per_us);
+        const std::int64_t most = std::min<std::int64_t>(units, 4 * threads);
+        return static_cast<int>(std::clamp<std::int64_t>(static_cast<std::int64_t>(us), 1, most));
+    }
+
+    template <class Work>
+    void add(int id, const std::string& name, Work work, std::size_t scratch = 0) {
+        const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr};
+        Step step;
+        step.units = work.units(context);
+        step.chunks = chunks_for(id, step.units);
+        step.name = name;
+        constexpr std::size_t kFloats = kAlignment / sizeof(float);
+        step.scratch = (scratch + kFloats - 1) / kFloats * kFloats;
+        step.work = std::move(work);
+        plan_.scratch_floats = std::max(plan_.scratch_floats,
+                                        step.scratch * static_cast<std::size_t>(step.chunks));
+        plan_.steps.push_back(std::move(step));
+    }
+
+    Plan& plan_;
+    bool plain_;
+};
+
+/// Everything after the weights are bound and the executor is chosen.
+inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
+    const CompileOptions& o = plan->options;
+    plan->kernels = o.kernels ? o.kernels : &native_kernels();
+    const int lanes = plan->kernels->lanes;
+    Graph graph = fuse_activation(fuse_residual(fold_batch_norm(plan->source)));
+    graph = elide_concat(std::move(graph), lanes);
+    if (graph.outputs().empty()) {
+        return Error(Error::Code::graph, graph.name() + ": has no output");
+    }
+    auto shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
+    if (!shapes) return shapes.error();
+    graph = isolate_linear_inputs(std::move(graph), *shapes, lanes);
+    shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
+    if (!shapes) return shapes.error();
+    plan->graph = std::move(graph);
+    plan->shapes = std::move(*shapes);
+    plan->input = plan->shapes[0];
+    for (const int id : plan->graph.outputs()) {
+        plan->outputs.push_back(plan->shapes[static_cast<std::size_t>(id)]);
+    }
+    plan->memory =
+        plan_memory(plan->graph, plan->shapes, lanes, reads_plain_input(plan->graph));
+    StepMaker(*plan).make_all();
+    return Network(std::shared_ptr<const Plan>(std::move(plan)));
+}
+
+}  // namespace detail
+
+/// Compiles a network for one input size. The weights' classes and widths win over the graph's.
+/// Errors: tensors that are missing, extra or misshapen (all of them, in one message); a graph that
+/// is inconsistent; an input that is too small.
+inline Result<Network> try_compile(const Graph& graph, const Weights& weights,
+                                   const CompileOptions& options = {}) {
+    Result<Graph> bound = try_bind_weights(graph, weights, options.allow_extra_tensors);
+    if (!bound) return bound.error();
+    auto plan = std::make_shared<detail::Plan>();
+    plan->source = std::move(*bound);
+    plan->weights = weights;
+    plan->store = std::make_shared<PackedStore>();
+    plan->options = options;
+    if (options.executor) {
+        plan->executor = options.executor;
+    } else {
+        const int threads = options.threads > 0 ? options.threads : available_cpus();
+        if (threads > 1) {
+            plan->owned_executor = std::make_shared<ThreadPool>(threads);
+            plan->executor = plan->owned_executor.get();
+        }
+    }
+    return detail::finish_plan(std::move(plan));
+}
+
+/// As try_compile; throws the Error.
+inline Network compile(const Graph& graph, const Weights& weights,
+                       const CompileOptions& options = {}) {
+    return try_compile(graph, weights, options).value();
+}
+
+inline Result<Network> Network::try_resized(const InputSize& size) const {
+    auto plan = std::make_shared<detail::Plan>();
+    plan->source = plan_->source;
+    plan->weights = plan_->weights;
+    plan->store = plan_->store;
+    plan->options = plan_->options;
+    plan->options.height = size.height;
+    plan->options.width = size.width;
+    plan->options.batch = size.batch;
+    plan->owned_executor = plan_->owned_executor;
+    plan->executor = plan_->executor;
+    return detail::finish_plan(std::move(plan));
+}
+
+LUMBAR_NAMESPACE_END

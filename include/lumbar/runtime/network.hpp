@@ -1,0 +1,155 @@
+// A compiled network: immutable, shared by copies, runnable from any number of threads at once, each
+// with a workspace of its own.
+#pragma once
+
+#include <lumbar/core/float_environment.hpp>
+#include <lumbar/core/thread_pool.hpp>
+#include <lumbar/runtime/options.hpp>
+#include <lumbar/runtime/steps.hpp>
+#include <lumbar/weights/weights.hpp>
+
+#include <cassert>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Everything that a network is, fixed by `compile`.
+struct Plan {
+    Graph source;     ///< as bound to the weights, before passes
+    Graph graph;      ///< after passes: what the steps compute
+    std::vector<Shape> shapes;  ///< of `graph`
+    Weights weights;
+    std::shared_ptr<PackedStore> store;
+    CompileOptions options;
+    std::shared_ptr<Executor> owned_executor;
+    Executor* executor = nullptr;  ///< null: the calling thread alone
+    const KernelTable* kernels = nullptr;
+    MemoryPlan memory;
+    std::vector<Step> steps;
+    std::size_t scratch_floats = 0;
+    Shape input;
+    std::vector<Shape> outputs;
+};
+
+}  // namespace detail
+
+class Network;
+
+/// The memory of one run at a time: input, activations, outputs. Made by Network::workspace(); may
+/// outlive nothing but its network's copies.
+class Workspace {
+   public:
+    /// Where the image goes: plain NCHW. Its content survives a run.
+    TensorView input() { return input_.view(); }
+    int outputs() const { return static_cast<int>(outputs_.size()); }
+    /// What the last run yielded: plain NCHW (logits are N x classes x 1 x 1).
+    ConstTensorView output(int i = 0) const { return outputs_[static_cast<std::size_t>(i)].view(); }
+
+   private:
+    friend class Network;
+    explicit Workspace(std::shared_ptr<const detail::Plan> plan)
+        : plan_(std::move(plan)),
+          input_(plan_->input),
+          arena_(plan_->memory.arena_floats),
+          scratch_(plan_->scratch_floats) {
+        for (const Shape& shape : plan_->outputs) {
+            outputs_.emplace_back(shape);
+            views_.push_back(outputs_.back().view());
+        }
+    }
+
+    std::shared_ptr<const detail::Plan> plan_;
+    Tensor input_;
+    std::vector<Tensor> outputs_;
+    std::vector<TensorView> views_;
+    AlignedBuffer arena_;
+    AlignedBuffer scratch_;
+};
+
+class Network {
+   public:
+    /// Made by compile().
+    explicit Network(std::shared_ptr<const detail::Plan> plan) : plan_(std::move(plan)) {}
+
+    const Shape& input_shape() const { return plan_->input; }
+    const std::vector<Shape>& output_shapes() const { return plan_->outputs; }
+    const std::string& name() const { return plan_->graph.name(); }
+
+    /// The instruction set that it runs on, as xsimd names it.
+    const char* isa() const { return plan_->kernels->isa; }
+    int threads() const { return plan_->executor ? plan_->executor->concurrency() : 1; }
+
+    /// Bytes of activations in each workspace (input and outputs apart).
+    std::size_t arena_bytes() const { return plan_->memory.arena_floats * sizeof(float); }
+    /// Bytes of packed weights, shared by all networks that were resized from one another.
+    std::size_t packed_bytes() const { return plan_->store->bytes(); }
+
+    /// The graph as the weights made it (widths, classes), and as it is run.
+    const Graph& source_graph() const { return plan_->source; }
+    const Graph& graph() const { return plan_->graph; }
+    const std::vector<Step>& steps() const { return plan_->steps; }
+
+    Workspace workspace() const { return Workspace(plan_); }
+
+    /// Computes the outputs of what is in the workspace's input. Does not allocate, lock or fail.
+    /// Results are bitwise the same for any number of threads. The caller's floating-point state is
+    /// restored. Precondition: the workspace is of this network (or a copy), and nobody else uses it.
+    void run(Workspace& w) const noexcept {
+        assert(w.plan_ == plan_);
+        const detail::Plan& plan = *plan_;
+        const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data()};
+        ExecutorSession session(plan.executor);
+        for (const Step& step : plan.steps) {
+            parallel_for(session.executor(), step.chunks, [&](int chunk) noexcept {
+                const FlushDenormals flush;
+                step.run_chunk(context, chunk, w.scratch_.data());
+            });
+        }
+    }
+
+    /// Copies x into the workspace, runs, and returns the first output (valid until the next run).
+    /// Throws an Error where the shape is not input_shape().
+    ConstTensorView operator()(ConstTensorView x, Workspace& w) const {
+        if (x.shape != plan_->input) {
+            Result<Success>::raise(Error(Error::Code::argument,
+                                         name() + " was compiled for an input of " +
+                                             to_string(plan_->input) + ", not " +
+                                             to_string(x.shape) +
+                                             "; compile() or resized() it for that size"));
+        }
+        std::copy_n(x.data, x.shape.size(), w.input().data);
+        run(w);
+        return w.output(0);
+    }
+
+    /// The convenience that owns its result: a workspace for this call, and a copy of the first
+    /// output.
+    Tensor operator()(ConstTensorView x) const {
+        Workspace w = workspace();
+        const ConstTensorView y = (*this)(x, w);
+        Tensor result(y.shape);
+        std::copy_n(y.data, y.shape.size(), result.data());
+        return result;
+    }
+
+    /// The same network for another input size or batch; shares the packed weights, and the threads
+    /// where the options leave them as they were.
+    struct InputSize {
+        int height = 224;
+        int width = 224;
+        int batch = 1;
+    };
+    inline Result<Network> try_resized(const InputSize& size) const;
+    Network resized(const InputSize& size) const { return try_resized(size).value(); }
+
+   private:
+    std::shared_ptr<const detail::Plan> plan_;
+};
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,23 @@
+// What a network is compiled for.
+#pragma once
+
+#include <lumbar/core/executor.hpp>
+#include <lumbar/kernels/table.hpp>
+
+LUMBAR_NAMESPACE_BEGIN
+
+struct CompileOptions {
+    int height = 224;  ///< of the input image
+    int width = 224;
+    int batch = 1;
+    int threads = 0;  ///< the caller included; 0: the cores that this process may use
+    /// The application's own threads, or a ThreadPool that networks share; takes the place of
+    /// `threads`. It must outlive the network.
+    Executor* executor = nullptr;
+    /// The instruction set to run on; null: that of the including file's flags.
+    const KernelTable* kernels = nullptr;
+    /// Accept weight files with tensors that the network has no use for.
+    bool allow_extra_tensors = false;
+};
+
+LUMBAR_NAMESPACE_END

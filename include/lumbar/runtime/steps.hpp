@@ -1,0 +1,219 @@
+// The steps of a compiled network: a layer, the values it works on, and its weights. Every step is
+// cut into units that are independent of each other; which thread does which unit changes nothing.
+#pragma once
+
+#include <lumbar/layers/across_channels.hpp>
+#include <lumbar/layers/depthwise_conv.hpp>
+#include <lumbar/layers/direct_conv.hpp>
+#include <lumbar/layers/linear.hpp>
+#include <lumbar/layers/pixelwise.hpp>
+#include <lumbar/layers/pooling.hpp>
+#include <lumbar/runtime/memory_plan.hpp>
+#include <lumbar/runtime/packed_store.hpp>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What a step sees of one run: the plan, and one workspace's memory.
+struct RunContext {
+    const MemoryPlan* plan = nullptr;
+    float* arena = nullptr;
+    ConstTensorView input;
+    const TensorView* outputs = nullptr;
+
+    BlockedView view(int node) const { return plan->view(node, arena); }
+};
+
+/// Plain NCHW -> blocked. Units: planes.
+struct ImportStep {
+    int out;
+    std::int64_t units(const RunContext& r) const {
+        const BlockedView v = r.view(out);
+        return std::int64_t{v.shape.n} * v.groups();
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        const BlockedView v = r.view(out);
+        for (std::int64_t i = begin; i < end; ++i) {
+            plane_to_blocked(r.input, v, static_cast<int>(i / v.groups()),
+                             static_cast<int>(i % v.groups()));
+        }
+    }
+};
+
+/// Blocked -> plain NCHW. Units: planes.
+struct ExportStep {
+    int in;
+    int output;  ///< index among the network's outputs
+    std::int64_t units(const RunContext& r) const {
+        const BlockedView v = r.view(in);
+        return std::int64_t{v.shape.n} * v.groups();
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        const BlockedView v = r.view(in);
+        for (std::int64_t i = begin; i < end; ++i) {
+            plane_from_blocked(v, r.outputs[output], static_cast<int>(i / v.groups()),
+                               static_cast<int>(i % v.groups()));
+        }
+    }
+};
+
+struct ConvStep {
+    DirectConv layer;
+    PackedWeights weights;
+    int in;
+    int out;
+    int residual;  ///< below 0: none
+    bool plain;
+    Epilogue epilogue;
+
+    template <class Body>
+    auto with_call(const RunContext& r, Body&& body) const {
+        const BlockedView to = r.view(out);
+        BlockedView added;
+        if (residual >= 0) added = r.view(residual);
+        ConvCall call;
+        if (!plain) call.in = r.view(in);
+        call.plain = r.input;
+        call.out = {&to, 1};
+        call.residual = residual >= 0 ? &added : nullptr;
+        call.epilogue = epilogue;
+        return body(call);
+    }
+    std::int64_t units(const RunContext& r) const {
+        return with_call(r, [&](const ConvCall& call) { return layer.units(call); });
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end,
+             float* scratch) const noexcept {
+        with_call(r, [&](const ConvCall& call) {
+            layer.run(call, weights->data(), begin, end, scratch);
+        });
+    }
+};
+
+struct DepthwiseStep {
+    DepthwiseConv layer;
+    PackedWeights weights;
+    int in;
+    int out;
+    Epilogue epilogue;
+
+    DepthwiseCall call(const RunContext& r) const { return {r.view(in), r.view(out), epilogue}; }
+    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        layer.run(call(r), weights->data(), begin, end);
+    }
+};
+
+struct PoolStep {
+    Pooling layer;
+    int in;
+    int out;
+
+    PoolCall call(const RunContext& r) const { return {r.view(in), r.view(out)}; }
+    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        layer.run(call(r), begin, end);
+    }
+};
+
+/// Batch norm, addition, activation, gate: see PixelwiseCall.
+struct PixelwiseStep {
+    Pixelwise layer;
+    PackedWeights affine;  ///< scales, then shifts; null: none
+    int in;
+    int out;
+    int addend;  ///< below 0: none
+    int gate;    ///< below 0: none
+    Epilogue epilogue;
+
+    template <class Body>
+    auto with_call(const RunContext& r, Body&& body) const {
+        BlockedView other, factor;
+        PixelwiseCall call;
+        call.in = r.view(in);
+        call.out = r.view(out);
+        if (addend >= 0) {
+            other = r.view(addend);
+            call.addend = &other;
+        }
+        if (gate >= 0) {
+            factor = r.view(gate);
+            call.gate = &factor;
+        }
+        if (affine) {
+            call.scale = affine->data();
+            call.shift = affine->data() + affine->size() / 2;
+        }
+        call.epilogue = epilogue;
+        return body(call);
+    }
+    std::int64_t units(const RunContext& r) const {
+        return with_call(r, [&](const PixelwiseCall& call) { return layer.units(call); });
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        with_call(r, [&](const PixelwiseCall& call) { layer.run(call, begin, end); });
+    }
+};
+
+struct CopyStep {
+    int in;
+    int out;
+    int first_channel;
+
+    ChannelCopyCall call(const RunContext& r) const {
+        return {r.view(in), r.view(out), first_channel};
+    }
+    std::int64_t units(const RunContext& r) const { return ChannelCopy{}.units(call(r)); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        ChannelCopy{}.run(call(r), begin, end);
+    }
+};
+
+struct LinearStep {
+    LinearLayer layer;
+    PackedWeights weights;
+    int in;
+    int out;
+    Epilogue epilogue;
+
+    LinearCall call(const RunContext& r) const { return {r.view(in), r.view(out), epilogue}; }
+    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        layer.run(call(r), weights->data(), begin, end);
+    }
+};
+
+/// Softmax and local response normalisation.
+struct ChannelsStep {
+    AcrossChannels layer;
+    int in;
+    int out;
+
+    ChannelsCall call(const RunContext& r) const { return {r.view(in), r.view(out)}; }
+    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        layer.run(call(r), begin, end);
+    }
+};
+
+struct Step {
+    std::variant<ImportStep, ConvStep, DepthwiseStep, PoolStep, PixelwiseStep, CopyStep,
+                 LinearStep, ChannelsStep, ExportStep>
+        work;
+    std::string name;
+    std::int64_t units = 0;
+    int chunks = 1;               ///< how many pieces the units are handed out in
+    std::size_t scratch = 0;      ///< floats of scratch that each chunk needs
+
+    void run_chunk(const RunContext& r, int chunk, float* scratch_memory) const noexcept {
+        const std::int64_t begin = units * chunk / chunks, end = units * (chunk + 1) / chunks;
+        float* const mine = scratch_memory + static_cast<std::size_t>(chunk) * scratch;
+        std::visit([&](const auto& step) { step.run(r, begin, end, mine); }, work);
+    }
+};
+
+LUMBAR_NAMESPACE_END

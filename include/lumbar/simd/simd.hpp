@@ -1,0 +1,224 @@
+// The door to xsimd: everything the kernels need from a vector of floats, for every architecture
+// tag, from xsimd 8.1 (Debian 12) to the newest. Kernels dispatch on `lanes` and `registers`, never
+// on an architecture's name.
+//
+// What the door hides:
+//  - xsimd 8.1 has no fused multiply-add for AVX-512 (it hopes that the compiler contracts x*y + z,
+//    which clang 14 does not);
+//  - hadd (8.1) became reduce_add (9 and later);
+//  - max(x, 0) emits its operands in an order that differs between versions, which decides what
+//    becomes of NaN: clamp here compares and selects, so NaN stays NaN everywhere;
+//  - a one-lane architecture, which 8.1 has not.
+#pragma once
+
+#include <lumbar/config/config.hpp>
+
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 takes the "undefined" operands of its own AVX-512 intrinsics for uninitialised variables
+// (PR 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <xsimd/xsimd.hpp>
+#pragma GCC diagnostic pop
+#else
+#include <xsimd/xsimd.hpp>
+#endif
+
+#include <cmath>
+#include <cstddef>
+#include <type_traits>
+
+LUMBAR_NAMESPACE_BEGIN
+namespace simd {
+
+/// One lane: plain float, for CPUs without vectors and for tests.
+struct Scalar {};
+
+/// The architecture of the including file's flags.
+#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__aarch64__) || defined(_M_X64)
+using Native = xsimd::default_arch;
+#else
+using Native = Scalar;
+#endif
+
+namespace detail {
+template <class Arch>
+struct Register {
+    using type = xsimd::batch<float, Arch>;
+    static constexpr int lanes = static_cast<int>(type::size);
+    static constexpr bool wide = sizeof(type) == 64;
+#if defined(__aarch64__)
+    static constexpr int registers = 32;
+#else
+    static constexpr int registers = wide ? 32 : 16;
+#endif
+};
+template <>
+struct Register<Scalar> {
+    using type = float;
+    static constexpr int lanes = 1;
+    static constexpr int registers = 16;
+};
+}  // namespace detail
+
+/// A vector register of floats.
+template <class Arch>
+using Vector = typename detail::Register<Arch>::type;
+
+/// Floats in a vector.
+template <class Arch>
+inline constexpr int lanes = detail::Register<Arch>::lanes;
+
+/// Architectural vector registers: what a tile of accumulators has to fit into.
+template <class Arch>
+inline constexpr int registers = detail::Register<Arch>::registers;
+
+/// lanes<Arch> floats from an address aligned to the vector's size.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> load(const float* p) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return *p;
+    } else {
+        return Vector<Arch>::load_aligned(p);
+    }
+}
+
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> load_unaligned(const float* p) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return *p;
+    } else {
+        return Vector<Arch>::load_unaligned(p);
+    }
+}
+
+template <class Arch>
+LUMBAR_ALWAYS_INLINE void store(float* p, const Vector<Arch>& v) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        *p = v;
+    } else {
+        v.store_aligned(p);
+    }
+}
+
+template <class Arch>
+LUMBAR_ALWAYS_INLINE void store_unaligned(float* p, const Vector<Arch>& v) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        *p = v;
+    } else {
+        v.store_unaligned(p);
+    }
+}
+
+/// All lanes equal to x.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> broadcast(float x) {
+    return Vector<Arch>(x);
+}
+
+/// The first `count` floats (0 to lanes), zero in the other lanes; reads nothing beyond them.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> load_tail(const float* p, int count) {
+    alignas(64) float lane[static_cast<std::size_t>(lanes<Arch>)] = {};
+    for (int i = 0; i < count; ++i) lane[i] = p[i];
+    return load<Arch>(lane);
+}
+
+/// Stores the first `count` lanes; writes nothing beyond them.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE void store_tail(float* p, const Vector<Arch>& v, int count) {
+    alignas(64) float lane[static_cast<std::size_t>(lanes<Arch>)];
+    store<Arch>(lane, v);
+    for (int i = 0; i < count; ++i) p[i] = lane[i];
+}
+
+/// a * b + c, fused where the CPU can.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> fma(const Vector<Arch>& a, const Vector<Arch>& b,
+                                      const Vector<Arch>& c) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return a * b + c;
+    } else {
+#if defined(__AVX512F__)
+        // Without this clang 14 emits a multiply and an add with xsimd 8.1: other rounding, and
+        // half the speed on CPUs whose adders share the multipliers' ports.
+        if constexpr (sizeof(Vector<Arch>) == 64) return _mm512_fmadd_ps(a, b, c);
+#endif
+        return xsimd::fma(a, b, c);
+    }
+}
+
+/// a > b ? a : b, lane by lane; b where either is NaN.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> greater_or_second(const Vector<Arch>& a, const Vector<Arch>& b) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return a > b ? a : b;
+    } else {
+        return xsimd::select(a > b, a, b);
+    }
+}
+
+/// a < b ? a : b, lane by lane; b where either is NaN.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> less_or_second(const Vector<Arch>& a, const Vector<Arch>& b) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return a < b ? a : b;
+    } else {
+        return xsimd::select(a < b, a, b);
+    }
+}
+
+/// x limited to [low, high]; NaN stays NaN.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> clamp(const Vector<Arch>& x, const Vector<Arch>& low,
+                                        const Vector<Arch>& high) {
+    return less_or_second<Arch>(high, greater_or_second<Arch>(low, x));
+}
+
+/// The larger of the two; NaN where either is NaN (max pooling).
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> max_or_nan(const Vector<Arch>& running, const Vector<Arch>& x) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return running >= x || running != running ? running : x;
+    } else {
+        return xsimd::select((running >= x) | (running != running), running, x);
+    }
+}
+
+/// The sum of all lanes, in an order fixed for the architecture.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE float reduce_add(const Vector<Arch>& v) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return v;
+    } else {
+#if XSIMD_VERSION_MAJOR < 9
+        return xsimd::hadd(v);
+#else
+        return xsimd::reduce_add(v);
+#endif
+    }
+}
+
+/// exp(x), a few units in the last place.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> exp(const Vector<Arch>& x) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return std::exp(x);
+    } else {
+        return xsimd::exp(x);
+    }
+}
+
+/// x ^ p for positive x.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> pow(const Vector<Arch>& x, const Vector<Arch>& p) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return std::pow(x, p);
+    } else {
+        return xsimd::pow(x, p);
+    }
+}
+
+}  // namespace simd
+LUMBAR_NAMESPACE_END

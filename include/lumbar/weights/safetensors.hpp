@@ -1,0 +1,134 @@
+// Reading safetensors: how the tensors that the header lists lie in the file.
+//
+//     u64 N | N bytes of JSON | the tensors' bytes, without gap or overlap, to the file's end
+//
+// Everything is checked before the first tensor is handed out, in 64-bit arithmetic that cannot
+// wrap; no memory is allocated for numbers that the file merely claims. Format: the safetensors
+// project's README.md and safetensors/src/tensor.rs.
+#pragma once
+
+#include <lumbar/weights/safetensors_header.hpp>
+#include <lumbar/weights/weights.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+namespace detail {
+
+inline std::string byte_range(const SafetensorsEntry& entry) {
+    return "bytes " + std::to_string(entry.begin) + " to " + std::to_string(entry.end);
+}
+
+/// What is wrong with the tensors' places in `data_size` bytes, or nothing. Reorders the tensors.
+inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& tensors,
+                                                 std::uint64_t data_size) {
+    // By name first: duplicates are best reported as such, and the same file always fails alike.
+    std::sort(tensors.begin(), tensors.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    const auto twice =
+        std::adjacent_find(tensors.begin(), tensors.end(),
+                           [](const auto& a, const auto& b) { return a.name == b.name; });
+    if (twice != tensors.end()) return "two tensors are named " + in_quotes(twice->name);
+
+    std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    });
+    std::uint64_t next = 0;
+    for (const SafetensorsEntry& entry : tensors) {
+        const std::string who = "tensor " + in_quotes(entry.name);
+        if (entry.end < entry.begin) {
+            return who + " ends before it begins (" + byte_range(entry) + ")";
+        }
+        if (entry.begin > next) {
+            return who + " begins at byte " + std::to_string(entry.begin) +
+                   ", but the data before it ends at " + std::to_string(next) +
+                   ": no tensor covers the gap";
+        }
+        if (entry.begin < next) {
+            return who + " (" + byte_range(entry) +
+                   ") overlaps another tensor, which ends at byte " + std::to_string(next);
+        }
+        const auto needed = checked_byte_count(entry.dtype, entry.shape);
+        const std::string what =
+            to_string(entry.shape) + " of " + std::string(to_string(entry.dtype));
+        if (!needed) {
+            return who + " has the impossible shape " + what +
+                   ": its size overflows or is not a whole number of bytes";
+        }
+        if (*needed != entry.end - entry.begin) {
+            return who + " of shape " + what + " needs " + std::to_string(*needed) +
+                   " bytes, but " + byte_range(entry) + " are " +
+                   std::to_string(entry.end - entry.begin);
+        }
+        next = entry.end;
+    }
+    if (next > data_size) {
+        return "the file is cut off: its tensors need " + std::to_string(next) +
+               " bytes after the header, and " + std::to_string(data_size) +
+               " are there; fetch it again";
+    }
+    if (next < data_size) {
+        return std::to_string(data_size - next) +
+               " bytes follow the last tensor, where the file should end";
+    }
+    return std::nullopt;
+}
+
+}  // namespace detail
+
+/// Reads a safetensors file that is in memory, without copying its tensors: the Weights views
+/// `bytes` and shares `owner`, which may be null where the bytes outlive it anyway (an array in the
+/// program). `source` is the path or description that error messages begin with.
+inline Result<Weights> try_read_safetensors(std::span<const std::byte> bytes,
+                                            std::shared_ptr<const void> owner,
+                                            const std::string& source) {
+    const std::string prefix = detail::origin(source);
+    const auto bad = [&](const std::string& what) {
+        return Error(Error::Code::format, prefix + "not a valid safetensors file: " + what);
+    };
+    constexpr std::size_t kPrefixBytes = 8;
+    if (bytes.size() < kPrefixBytes) {
+        return bad("it has " + std::to_string(bytes.size()) +
+                   " bytes, and the header's length alone takes 8");
+    }
+    const auto header_size = detail::load_bits<std::uint64_t>(bytes.data());
+    if (header_size > SafetensorsLimits::header_bytes) {
+        return bad("it claims a header of " + std::to_string(header_size) + " bytes; at most " +
+                   std::to_string(SafetensorsLimits::header_bytes) + " are allowed");
+    }
+    const auto rest = bytes.subspan(kPrefixBytes);
+    if (header_size > rest.size()) {
+        return bad("it claims a header of " + std::to_string(header_size) + " bytes, but only " +
+                   std::to_string(rest.size()) + " follow; it may be cut off");
+    }
+    const auto header_bytes = rest.first(static_cast<std::size_t>(header_size));
+    const auto data = rest.subspan(static_cast<std::size_t>(header_size));
+
+    auto header = detail::try_parse_safetensors_header(
+        {reinterpret_cast<const char*>(header_bytes.data()), header_bytes.size()},
+        prefix + "not a valid safetensors file: ");
+    if (!header) return header.error();
+    if (const auto problem = detail::layout_problem(header->tensors, data.size())) {
+        return bad(*problem);
+    }
+
+    Weights::Builder builder(source);
+    builder.keep(std::move(owner));
+    builder.reserve(header->tensors.size());
+    builder.set_metadata(std::move(header->metadata));
+    for (detail::SafetensorsEntry& entry : header->tensors) {
+        const auto place = data.subspan(static_cast<std::size_t>(entry.begin),
+                                        static_cast<std::size_t>(entry.end - entry.begin));
+        builder.add(std::move(entry.name), contiguous_tensor(entry.dtype, entry.shape, place));
+    }
+    return std::move(builder).try_build();
+}
+
+LUMBAR_NAMESPACE_END

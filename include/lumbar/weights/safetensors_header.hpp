@@ -1,0 +1,308 @@
+// The header of a safetensors file: JSON of one fixed form, read strictly.
+//
+//     {"NAME": {"dtype": "F32", "shape": [64, 3, 7, 7], "data_offsets": [BEGIN, END]}, ...,
+//      "__metadata__": {"KEY": "VALUE", ...}}
+//
+// It is read as a stream of events, not into a document: so duplicate keys are seen, nothing nests
+// deeper than the format does, and memory is bounded by the header's own size.
+#pragma once
+
+#include <lumbar/core/error.hpp>
+#include <lumbar/weights/dims.hpp>
+#include <lumbar/weights/dtype.hpp>
+#include <lumbar/weights/text.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// Limits on a safetensors header. The first is the format's own, the others are Lumbar's: a
+/// backbone has at most some thousands of tensors with names of some dozens of bytes.
+struct SafetensorsLimits {
+    static constexpr std::uint64_t header_bytes = 100'000'000;
+    static constexpr std::size_t tensors = 65'536;
+    static constexpr std::size_t name_bytes = 1'024;
+    static constexpr std::uint64_t extent = (std::uint64_t{1} << 48) - 1;  // as the format's schema
+};
+
+namespace detail {
+
+/// One tensor of the header. begin and end count from the first byte after the header.
+struct SafetensorsEntry {
+    std::string name;
+    Dtype dtype = Dtype::f32;
+    Dims shape;
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+};
+
+struct SafetensorsHeader {
+    std::vector<SafetensorsEntry> tensors;  // in the file's order
+    std::map<std::string, std::string> metadata;
+};
+
+/// Receives the events of nlohmann::json::sax_parse. Every function returns whether to go on; what
+/// went wrong is in problem(). Nothing here throws.
+class SafetensorsHeaderReader {
+   public:
+    using Json = nlohmann::json;
+
+    SafetensorsHeader& header() { return header_; }
+    const std::string& problem() const { return problem_; }
+    Error::Code code() const { return code_; }
+
+    // --- Scalars ---
+
+    bool null() { return unexpected("null"); }
+    bool boolean(bool value) { return unexpected(value ? "true" : "false"); }
+    bool number_integer(Json::number_integer_t) { return unexpected("a negative number"); }
+    bool number_float(Json::number_float_t, const std::string& text) {
+        return unexpected("the number " + printable(text, 40));
+    }
+    bool binary(Json::binary_t&) { return unexpected("binary data"); }
+
+    bool number_unsigned(Json::number_unsigned_t value) {
+        if (place_ == Place::shape) {
+            if (value > SafetensorsLimits::extent) {
+                return fail(tensor() + " has an extent of " + std::to_string(value) +
+                            "; at most 2^48 - 1 is allowed");
+            }
+            if (!entry_.shape.push_back(static_cast<std::int64_t>(value))) {
+                return fail(tensor() + " has more than " + std::to_string(Dims::kMaxRank) +
+                            " dimensions");
+            }
+            return true;
+        }
+        if (place_ == Place::offsets) {
+            if (offsets_ == 2) return fail(tensor() + ": data_offsets has more than two numbers");
+            (offsets_++ == 0 ? entry_.begin : entry_.end) = value;
+            return true;
+        }
+        return unexpected("the number " + std::to_string(value));
+    }
+
+    bool string(std::string& value) {
+        if (place_ == Place::metadata) {
+            *metadata_value_ = std::move(value);
+            return true;
+        }
+        if (place_ == Place::tensor && field_ == kDtype) {
+            const auto dtype = parse_dtype(value);
+            if (!dtype) {
+                code_ = Error::Code::unsupported;
+                return fail(tensor() + " has the unknown dtype " + in_quotes(value) +
+                            "; store it as F32, F16, BF16 or F64");
+            }
+            entry_.dtype = *dtype;
+            return true;
+        }
+        return unexpected("the text " + in_quotes(value));
+    }
+
+    // --- Objects ---
+
+    bool start_object(std::size_t) {
+        switch (place_) {
+            case Place::before: place_ = Place::root; return true;
+            case Place::root: place_ = in_metadata_ ? Place::metadata : Place::tensor; return true;
+            default: return unexpected("an object");
+        }
+    }
+
+    bool key(std::string& name) {
+        switch (place_) {
+            case Place::root: return begin_member(name);
+            case Place::tensor: return begin_field(name);
+            default: {
+                const auto [at, is_new] = header_.metadata.try_emplace(std::move(name));
+                if (!is_new) {
+                    return fail("__metadata__ has the key " + in_quotes(at->first) + " twice");
+                }
+                metadata_value_ = &at->second;
+                return true;
+            }
+        }
+    }
+
+    bool end_object() {
+        switch (place_) {
+            case Place::root: place_ = Place::after; return true;
+            case Place::metadata: place_ = Place::root; return true;
+            default: return end_tensor();
+        }
+    }
+
+    // --- Arrays ---
+
+    bool start_array(std::size_t) {
+        if (place_ == Place::tensor && field_ == kShape) {
+            place_ = Place::shape;
+            return true;
+        }
+        if (place_ == Place::tensor && field_ == kOffsets) {
+            place_ = Place::offsets;
+            return true;
+        }
+        return unexpected("a list");
+    }
+
+    bool end_array() {
+        if (place_ == Place::offsets && offsets_ != 2) {
+            return fail(tensor() + ": data_offsets has " + std::to_string(offsets_) +
+                        " numbers, not two");
+        }
+        place_ = Place::tensor;
+        return true;
+    }
+
+    template <class JsonError>
+    bool parse_error(std::size_t position, const std::string&, const JsonError& error) {
+        std::string_view what = error.what();
+        // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error ..."
+        const auto skip_past = [&](std::string_view mark) {
+            if (const auto at = what.find(mark); at != std::string_view::npos) {
+                what.remove_prefix(at + mark.size());
+            }
+        };
+        if (what.substr(0, 1) == "[") skip_past("] ");
+        if (what.substr(0, 14) == "parse error at") skip_past(": ");
+        return fail("the header is not valid JSON near byte " + std::to_string(position) + ": " +
+                    printable(what, 200));
+    }
+
+   private:
+    enum class Place { before, root, metadata, tensor, shape, offsets, after };
+    enum Field : unsigned { kNone = 0, kDtype = 1, kShape = 2, kOffsets = 4 };
+
+    bool fail(std::string problem) {
+        problem_ = std::move(problem);
+        return false;
+    }
+
+    std::string tensor() const { return "tensor " + in_quotes(entry_.name); }
+
+    bool unexpected(const std::string& found) {
+        const auto expected = [&](const std::string& what) {
+            return fail(what + "; found " + found);
+        };
+        switch (place_) {
+            case Place::before: return expected("the header must be a JSON object");
+            case Place::metadata: return expected("__metadata__ may hold only texts");
+            case Place::shape:
+                return expected(tensor() + ": shape must be a list of whole numbers from 0");
+            case Place::offsets:
+                return expected(tensor() + ": data_offsets must be two whole numbers from 0");
+            case Place::tensor:
+                if (field_ == kDtype) return expected(tensor() + ": dtype must be a text");
+                return expected(tensor() + ": " + (field_ == kShape ? "shape" : "data_offsets") +
+                                " must be a list");
+            default:
+                if (in_metadata_) return expected("__metadata__ must be an object");
+                return expected(tensor() + " must be an object with dtype, shape and data_offsets");
+        }
+    }
+
+    bool begin_member(std::string& name) {
+        in_metadata_ = name == "__metadata__";
+        if (in_metadata_) {
+            if (has_metadata_) return fail("the header has __metadata__ twice");
+            has_metadata_ = true;
+            return true;
+        }
+        if (name.size() > SafetensorsLimits::name_bytes) {
+            return fail("the tensor name " + in_quotes(name) + " has " +
+                        std::to_string(name.size()) + " bytes; at most " +
+                        std::to_string(SafetensorsLimits::name_bytes) + " are allowed");
+        }
+        if (name.find('\0') != std::string::npos) {
+            return fail("the tensor name " + in_quotes(name) + " holds a zero byte");
+        }
+        if (header_.tensors.size() == SafetensorsLimits::tensors) {
+            return fail("the header lists more than " + std::to_string(SafetensorsLimits::tensors) +
+                        " tensors");
+        }
+        entry_ = {};
+        entry_.name = std::move(name);
+        fields_ = kNone;
+        field_ = kNone;
+        offsets_ = 0;
+        return true;
+    }
+
+    bool begin_field(const std::string& name) {
+        if (name == "dtype") {
+            field_ = kDtype;
+        } else if (name == "shape") {
+            field_ = kShape;
+        } else if (name == "data_offsets") {
+            field_ = kOffsets;
+        } else {
+            // Whatever it means, ignoring it might mean wrong numbers.
+            return fail(tensor() + " has the unknown field " + in_quotes(name));
+        }
+        if ((fields_ & field_) != 0) return fail(tensor() + " has the field " + name + " twice");
+        fields_ |= field_;
+        return true;
+    }
+
+    bool end_tensor() {
+        place_ = Place::root;
+        if (fields_ == (kDtype | kShape | kOffsets)) {
+            header_.tensors.push_back(std::move(entry_));
+            return true;
+        }
+        const char* missing = (fields_ & kDtype) == 0   ? "dtype"
+                              : (fields_ & kShape) == 0 ? "shape"
+                                                        : "data_offsets";
+        return fail(tensor() + " has no " + missing);
+    }
+
+    SafetensorsHeader header_;
+    SafetensorsEntry entry_;
+    Place place_ = Place::before;
+    Field field_ = kNone;
+    unsigned fields_ = kNone;
+    int offsets_ = 0;
+    bool in_metadata_ = false;
+    bool has_metadata_ = false;
+    std::string* metadata_value_ = nullptr;  // map nodes do not move
+    std::string problem_;
+    Error::Code code_ = Error::Code::format;
+};
+
+/// Parses the JSON; says nothing yet about how the tensors lie in the file. `prefix` begins
+/// messages.
+inline Result<SafetensorsHeader> try_parse_safetensors_header(std::string_view text,
+                                                              const std::string& prefix) {
+    const auto error = [&](Error::Code code, const std::string& what) {
+        return Error(code, prefix + what);
+    };
+    // The JSON reader takes a zero byte for the end of its input and skips a byte-order mark.
+    if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
+        return error(Error::Code::format, "the header is not valid JSON: it holds a zero byte at " +
+                                              std::to_string(zero));
+    }
+    if (text.substr(0, 3) == "\xEF\xBB\xBF") {
+        return error(Error::Code::format,
+                     "the header is not valid JSON: it begins with a byte-order "
+                     "mark");
+    }
+    SafetensorsHeaderReader reader;
+    if (!nlohmann::json::sax_parse(text.begin(), text.end(), &reader)) {
+        return error(reader.code(), reader.problem());
+    }
+    return std::move(reader.header());
+}
+
+}  // namespace detail
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,62 @@
+// Text from untrusted files made fit for an error message.
+#pragma once
+
+#include <lumbar/config/config.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+LUMBAR_NAMESPACE_BEGIN
+namespace detail {
+
+/// The length of the printable UTF-8 sequence that `text` begins with: 0 where it begins with a
+/// control character or with bytes that are not UTF-8. Precondition: !text.empty().
+inline std::size_t printable_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7F ? 1 : 0;
+    const std::size_t length = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
+    if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < length) return 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xC0) != 0x80) return 0;
+    }
+    // Second bytes that make overlong forms, surrogates, code points above U+10FFFF, and the
+    // control characters U+0080 to U+009F.
+    const bool refused = (byte(0) == 0xC2 && byte(1) < 0xA0) ||
+                         (byte(0) == 0xE0 && byte(1) < 0xA0) ||
+                         (byte(0) == 0xED && byte(1) > 0x9F) ||
+                         (byte(0) == 0xF0 && byte(1) < 0x90) || (byte(0) == 0xF4 && byte(1) > 0x8F);
+    return refused ? 0 : length;
+}
+
+/// `text` on one line, as UTF-8: control characters and stray bytes as \xNN, and cut off before it
+/// has more than `limit` bytes of `text`. A tensor's name may hold a megabyte of terminal escapes;
+/// a message that quotes it must not.
+inline std::string printable(std::string_view text, std::size_t limit = 120) {
+    constexpr char kHex[] = "0123456789abcdef";
+    std::string out;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t length = printable_length(text.substr(at));
+        if (at + (length == 0 ? 1 : length) > limit) return out + "...";
+        if (length == 0) {
+            const auto byte = static_cast<unsigned char>(text[at++]);
+            out += "\\x";
+            out += kHex[byte >> 4];
+            out += kHex[byte & 15];
+        } else {
+            out += text.substr(at, length);
+            at += length;
+        }
+    }
+    return out;
+}
+
+/// `text` as printable() makes it, in single quotes.
+inline std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
+
+/// The path or description that a message begins with; paths are not cut where they may be long.
+inline std::string origin(std::string_view source) { return printable(source, 4096) + ": "; }
+
+}  // namespace detail
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,371 @@
+"""Makes logits.json and synthetic.json: what the reference implementations compute from synthetic
+weights and inputs.
+
+    python3 make_goldens.py                              every case; about ten minutes on two cores
+    python3 make_goldens.py --models vgg11,resnet18      these networks; other cases are kept
+    python3 make_goldens.py --check                      compares with the stored file, writes nothing
+
+Needs torch, torchvision, and timm >= 1.0 (for MobileNet V1). Made with torch 1.13, torchvision
+0.14.1 (Debian 12's python3-torch and python3-torchvision) and timm 1.0.9. Nothing is downloaded:
+Debian's torch and a timm without its dependencies go together like this:
+
+    python3 -m pip install --target DIR --no-deps timm==1.0.9 'huggingface_hub<0.26' safetensors \
+        pyyaml filelock fsspec tqdm packaging requests typing_extensions urllib3 idna certifi \
+        charset_normalizer
+    PYTHONPATH=DIR python3 make_goldens.py
+
+logits.json is an object; "cases" is a list of objects:
+
+    name      the case
+    model     the network: "vgg11" .. "vgg19_bn", "resnet18" .. "resnet152", "mobilenet_v1" (timm's
+              parameter names), "mobilenet_v2" (torchvision's)
+    width     the width multiplier
+    numerics  "pytorch", or "tensorflow": SAME padding, which is asymmetric at stride 2, and batch
+              norm's epsilon 1e-3
+    classes   the number of logits
+    input     [N, C, H, W]
+    seed      of the weights and of the input
+    e32       max |float32 - float64| / max |float64|: the reference's own rounding error
+    max_abs   max |float64|, over the whole batch
+    logits    of the float64 run: N lists of `classes` numbers with 9 significant digits
+
+The weights are float32 in both runs. See synthetic.py for how they are made.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import sys
+import time
+from dataclasses import dataclass, field
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+
+import synthetic
+
+HERE = pathlib.Path(__file__).resolve().parent
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network on one input size; the fields are those of logits.json."""
+
+    model: str
+    height: int = 224
+    width_px: int = 224
+    batch: int = 1
+    width: float = 1.0
+    numerics: str = "pytorch"
+    classes: int = 1000
+
+    @property
+    def name(self):
+        parts = [self.model]
+        if self.width != 1.0:
+            parts.append(f"w{self.width:g}")
+        if self.numerics == "tensorflow":
+            parts.append("tf")
+        parts.append(f"{self.height}x{self.width_px}")
+        if self.batch != 1:
+            parts.append(f"b{self.batch}")
+        return "_".join(parts)
+
+    @property
+    def input_shape(self):
+        return (self.batch, 3, self.height, self.width_px)
+
+
+VGGS = [f"vgg{depth}{bn}" for bn in ("", "_bn") for depth in (11, 13, 16, 19)]
+RESNETS = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
+TENSORFLOW = {"numerics": "tensorflow", "classes": 1001}  # its class 0 is the background
+
+CASES = [
+    *(Case(model) for model in VGGS + RESNETS),
+    *(Case(model, width=width) for model in ("mobilenet_v1", "mobilenet_v2") for width in (1.0, 0.5)),
+    # Sizes that are odd, not square, or small, and batches.
+    Case("resnet18", 97, 131, batch=3),
+    Case("mobilenet_v1", 128, 128),
+    Case("mobilenet_v2", 96, 128, batch=2),
+    Case("vgg11_bn", 64, 80),  # 2x2 features: the adaptive pooling repeats them
+    # SAME padding: before and after differ at even sizes (224), not at odd ones (97x131, at first).
+    *(Case(model, *size, **TENSORFLOW) for model in ("mobilenet_v1", "mobilenet_v2")
+      for size in ((224, 224), (97, 131))),
+]
+
+
+# --- The reference networks -----------------------------------------------------------------------
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding: where it is odd, the far side gets more."""
+
+    def forward(self, x):
+        pads = []
+        for axis in (1, 0):  # F.pad wants the last axis first
+            size, stride = x.shape[2 + axis], self.stride[axis]
+            reach = (self.kernel_size[axis] - 1) * self.dilation[axis] + 1
+            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+            pads += [total // 2, total - total // 2]
+        x = F.pad(x, pads)
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def use_tensorflow_numerics(module):
+    """Makes every convolution of `module` a SameConv2d and sets batch norm's epsilon to 1e-3."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            child.eps = 1e-3
+        if isinstance(child, nn.Conv2d):
+            same = SameConv2d(
+                child.in_channels, child.out_channels, child.kernel_size, child.stride,
+                dilation=child.dilation, groups=child.groups, bias=child.bias is not None,
+            )
+            setattr(module, name, same)
+        else:
+            use_tensorflow_numerics(child)
+
+
+def reference_network(case):
+    """The reference implementation's module, with its random weights, in inference mode."""
+    if case.model == "mobilenet_v1":
+        from timm.models.efficientnet import _gen_mobilenet_v1
+
+        network = _gen_mobilenet_v1(
+            "mobilenetv1_100", channel_multiplier=case.width, num_classes=case.classes
+        )
+    elif case.model == "mobilenet_v2":
+        network = torchvision.models.mobilenet_v2(width_mult=case.width, num_classes=case.classes)
+    else:
+        network = getattr(torchvision.models, case.model)(
+            num_classes=case.classes,
+            # The weights are overwritten: VGG's slow initialisation would be wasted.
+            **({"init_weights": False} if case.model.startswith("vgg") else {}),
+        )
+    if case.numerics == "tensorflow":
+        use_tensorflow_numerics(network)
+    return network.eval()
+
+
+# --- Running them ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Health:
+    """What may be wrong with the signal inside a network, gathered while it runs."""
+
+    clipped: float = 0.0  # the largest share of an activation's outputs at its upper bound
+    silent: float = 0.0  # the largest share of an activation's outputs at its lower bound
+    largest: float = 0.0  # the largest activation
+    handles: list = field(default_factory=list)
+
+    def watch(self, network):
+        for module in network.modules():
+            if isinstance(module, (nn.ReLU, nn.ReLU6)):
+                self.handles.append(module.register_forward_hook(self.record))
+
+    def record(self, module, inputs, output):
+        self.silent = max(self.silent, (output == 0).float().mean().item())
+        self.largest = max(self.largest, output.abs().max().item())
+        if isinstance(module, nn.ReLU6):
+            self.clipped = max(self.clipped, (output == 6).float().mean().item())
+
+    def stop(self):
+        for handle in self.handles:
+            handle.remove()
+
+
+@dataclass
+class Result:
+    logits: torch.Tensor  # float64
+    e32: float
+    sensitivity: float
+    health: Health
+
+    @property
+    def max_abs(self):
+        return self.logits.abs().max().item()
+
+    @property
+    def warnings(self):
+        """Reasons not to trust this case as a golden."""
+        checks = {
+            "logits not finite": not bool(torch.isfinite(self.logits).all()),
+            "insensitive to the input": self.sensitivity < 0.05,
+            "e32 unusual": not 3e-8 < self.e32 < 4e-6,
+            "logits' size unusual": not 0.3 < self.max_abs < 100,
+            "clipped": self.health.clipped > 0.5,
+            "silent": self.health.silent > 0.9,
+        }
+        return ", ".join(reason for reason, found in checks.items() if found)
+
+
+@torch.no_grad()
+def run_case(case):
+    """The case's logits in float64, and how they compare with other runs."""
+    network = reference_network(case)
+    synthetic.fill_model(network, SEED)
+    image = torch.from_numpy(synthetic.synthetic_input(case.input_shape, SEED))
+    other = torch.from_numpy(synthetic.synthetic_input(case.input_shape, SEED + 1))
+    health = Health()
+    health.watch(network)
+    single = network(image).double()
+    health.stop()
+    single_other = network(other).double()
+    exact = network.double()(image.double())
+    scale = exact.abs().max()
+    return Result(
+        logits=exact,
+        e32=((single - exact).abs().max() / scale).item(),
+        sensitivity=((single_other - single).abs().max() / scale).item(),
+        health=health,
+    )
+
+
+# --- The files ------------------------------------------------------------------------------------
+
+
+def lines_of_numbers(values, per_line=8):
+    """The inside of a JSON list: 9 significant digits, a few to a line so that diffs are short."""
+    texts = [f"{value:.9g}" for value in values]
+    return ",\n".join(",".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line))
+
+
+def as_json(case, result):
+    head = {
+        "name": case.name,
+        "model": case.model,
+        "width": case.width,
+        "numerics": case.numerics,
+        "classes": case.classes,
+        "input": list(case.input_shape),
+        "seed": SEED,
+        "e32": float(f"{result.e32:.3g}"),
+        "max_abs": float(f"{result.max_abs:.9g}"),
+    }
+    images = ",\n".join(f"[{lines_of_numbers(image.tolist())}]" for image in result.logits)
+    return json.dumps(head)[:-1] + f', "logits": [\n{images}]}}'
+
+
+def stored_cases(path):
+    """{name: the case's text} of an existing logits.json, for runs that make only some cases."""
+    if not path.exists():
+        return {}
+    texts = {}
+    for case in json.loads(path.read_text())["cases"]:
+        images = ",\n".join(f"[{lines_of_numbers(image)}]" for image in case.pop("logits"))
+        texts[case["name"]] = json.dumps(case)[:-1] + f', "logits": [\n{images}]}}'
+    return texts
+
+
+def write_logits(path, results):
+    texts = stored_cases(path)
+    texts.update({case.name: as_json(case, result) for case, result in results.items()})
+    ordered = [texts[case.name] for case in CASES if case.name in texts]
+    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    head = json.dumps({"made_by": "tests/goldens/make_goldens.py", "versions": versions})
+    path.write_text(head[:-1] + ', "cases": [\n' + ",\n".join(ordered) + "\n]}\n")
+
+
+def check_logits(path, results):
+    """True if the results agree with the stored file to its nine digits, and nothing is missing."""
+    stored = {case["name"]: case for case in json.loads(path.read_text())["cases"]}
+    agree = True
+    for case, result in results.items():
+        if case.name not in stored:
+            print(f"{case.name}: not in {path.name}")
+            agree = False
+            continue
+        kept = torch.tensor(stored[case.name]["logits"], dtype=torch.float64)
+        error = ((kept - result.logits).abs().max() / result.max_abs).item()
+        if not error < 1e-8:
+            print(f"{case.name}: differs from {path.name} by {error:.1e} of the largest logit")
+            agree = False
+    return agree
+
+
+def write_synthetic(path):
+    """The first values of some tensors, exactly: u, and the element after centre and amplitude."""
+    samples = [
+        ("features.0.weight", "weight", (64, 3, 3, 3), 1.0),
+        ("features.0.0.weight", "weight", (32, 3, 3, 3), 1.0),
+        ("conv1.weight", "weight", (64, 3, 7, 7), 1.0),
+        ("layer1.0.bn2.weight", "bn.weight", (64,), 0.25),
+        ("layer2.0.downsample.1.weight", "bn.weight", (128,), 0.5**0.5),
+        ("layer1.0.bn1.running_mean", "bn.running_mean", (64,), 1.0),
+        ("layer1.0.bn1.running_var", "bn.running_var", (64,), 1.0),
+        ("classifier.6.weight", "logits.weight", (1000, 4096), 1.0),
+        ("classifier.6.bias", "bias", (1000,), 1.0),
+    ]
+    tensors = [
+        exact_sample(name, role, shape, seed, *synthetic.range_of_parameter(role, shape, gain))
+        for name, role, shape, gain in samples
+        for seed in ((1, 2) if name == "features.0.weight" else (1,))
+    ]
+    tensors.append(exact_sample("input", "input", (1, 3, 224, 224), 1, 0.0, 1.0))
+    lines = ",\n".join(json.dumps(tensor) for tensor in tensors)
+    path.write_text('{"tensors": [\n' + lines + "\n]}\n")
+
+
+def exact_sample(name, role, shape, seed, centre, amplitude, count=8):
+    values = synthetic.synthetic_tensor(name, (count,), centre, amplitude, seed)
+    return {
+        "name": name,
+        "role": role,
+        "shape": list(shape),
+        "seed": seed,
+        "fnv1a_64": f"0x{synthetic.fnv1a_64(name):016x}",
+        "centre": float(centre).hex(),
+        "amplitude": float(amplitude).hex(),
+        "u": [value.hex() for value in synthetic.unit_values(name, count, seed).tolist()],
+        "values": [value.hex() for value in values.tolist()],
+    }
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+COLUMNS = "{:<26}{:>9}{:>8}{:>9}{:>9}{:>9}{:>8}{:>8}{:>6}  {}"
+
+
+def print_row(case, result, seconds):
+    health = result.health
+    cells = (f"{result.e32:.2e}", f"{result.max_abs:.3f}", f"{result.logits.std().item():.3f}",
+             f"{result.sensitivity:.3f}", f"{health.largest:.3g}", f"{health.clipped:.3f}",
+             f"{health.silent:.3f}", f"{seconds:.0f}")
+    print(COLUMNS.format(case.name, *cells, result.warnings or "ok"), flush=True)
+
+
+def main():
+    about = __doc__.split("\n\n")[0]
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--models", metavar="A,B", help="only the cases of these networks")
+    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    parser.add_argument("--threads", type=int, default=2, help="for torch (default: 2)")
+    arguments = parser.parse_args()
+    known = {case.model for case in CASES}
+    models = set(arguments.models.split(",")) if arguments.models else known
+    if models - known:
+        parser.error(f"unknown {', '.join(sorted(models - known))}; known: {', '.join(sorted(known))}")
+    torch.set_num_threads(arguments.threads)
+
+    print(COLUMNS.format("case", "e32", "max", "std", "sensit.", "largest", "clipped", "silent", "s", ""))
+    results = {}
+    for case in CASES:
+        if case.model in models:
+            start = time.monotonic()
+            results[case] = run_case(case)
+            print_row(case, results[case], time.monotonic() - start)
+
+    if arguments.check:
+        return 0 if check_logits(HERE / "logits.json", results) else 1
+    write_logits(HERE / "logits.json", results)
+    write_synthetic(HERE / "synthetic.json")
+    return 1 if any(result.warnings for result in results.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,301 @@
+// Decoding: what is read, what is refused, and that hostile bytes do no harm.
+#if __has_include(<stb_image.h>) || __has_include(<stb/stb_image.h>)
+#include <lumbar/image/read.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#if defined(__unix__)
+#include <sys/stat.h>
+#endif
+
+using namespace lumbar;
+
+namespace {
+
+const std::string kData = LUMBAR_SOURCE_DIR "/tests/image/data/";
+
+std::vector<std::uint8_t> bytes_of(const std::string& name) {
+    return detail::read_whole_file(kData + name, 1 << 20).value();
+}
+
+/// The greatest difference from the picture of make_test_images.py.
+int distance(const Image& image, bool colour) {
+    int greatest = 0;
+    for (int y = 0; y < image.height(); ++y)
+        for (int x = 0; x < image.width(); ++x) {
+            const int grey = 10 * x + 20 * y;
+            const int expected[] = {colour ? 28 * x : grey, colour ? 40 * y : grey,
+                                    colour ? 7 * (x + y) : grey};
+            for (int c = 0; c < image.channels(); ++c)
+                greatest = std::max(greatest,
+                                    std::abs(image.row(y)[x * image.channels() + c] - expected[c]));
+        }
+    return greatest;
+}
+
+std::string message_of(const Result<Image>& result) {
+    return result ? "(no error)" : result.error().message();
+}
+
+std::vector<std::uint8_t> bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+/// A BMP header for 24-bit pixels, without any.
+std::vector<std::uint8_t> bmp(std::uint32_t width, std::uint32_t height) {
+    std::vector<std::uint8_t> header(54);
+    const auto put = [&header](std::size_t at, std::uint32_t value) {
+        for (std::size_t i = 0; i < 4; ++i)
+            header[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
+    };
+    put(0, 0x4D42);
+    put(10, 54);
+    put(14, 40);
+    put(18, width);
+    put(22, height);
+    put(26, 1 | 24 << 16);
+    return header;
+}
+
+/// Makes the checksums of a damaged PNG right again, so that the damage reaches the decoder.
+void repair_checksums(std::vector<std::uint8_t>& png) {
+    for (std::size_t at = 8; png[0] == 0x89 && png.size() - at >= 12;) {
+        const std::size_t length = std::size_t{png[at + 2]} << 8 | png[at + 3];
+        if (png[at] != 0 || png[at + 1] != 0 || length > png.size() - at - 12) return;
+        const std::uint32_t crc = detail::crc32(std::span(png).subspan(at + 4, length + 4));
+        for (std::size_t i = 0; i < 4; ++i)
+            png[at + 8 + length + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+        at += 12 + length;
+    }
+}
+
+/// A folder for this process's files, removed at the end.
+struct Scratch {
+    std::filesystem::path folder;
+    Scratch() {
+        folder = std::filesystem::temp_directory_path() /
+                 ("lumbar_read_test_" + std::to_string(reinterpret_cast<std::uintptr_t>(this)));
+        std::filesystem::create_directories(folder);
+    }
+    ~Scratch() {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    }
+    std::string path(const char* name) const { return (folder / name).string(); }
+};
+
+}  // namespace
+
+TEST_CASE("each kind of file decodes to its picture") {
+    struct Case {
+        std::string_view name;
+        bool colour;
+        int tolerance;
+    };
+    constexpr Case cases[] = {
+        {"rgb.png", true, 0},     {"grey.png", false, 0},
+        {"rgba.png", true, 0},    {"grey_alpha.png", false, 0},
+        {"palette.png", true, 0}, {"palette_transparent.png", true, 0},
+        {"rgb16.png", true, 0},   {"interlaced.png", true, 0},
+        {"rgb.bmp", true, 0},     {"palette.bmp", true, 0},
+        {"rgb.ppm", true, 0},     {"grey.pgm", false, 0},
+        {"rgb.jpg", true, 6},     {"progressive.jpg", true, 6},
+        {"grey.jpg", false, 4},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.name);
+        const std::string path = kData + std::string(c.name);
+        const Result<Image> image = try_read_image(path);
+        CHECK(message_of(image) == "(no error)");
+        if (!image) continue;
+        CHECK(image->shape() == ImageShape{.height = 7, .width = 9, .channels = 3});
+        CHECK(distance(*image, c.colour) <= c.tolerance);
+
+        const Image grey = read_image(path, {.channels = 1});
+        CHECK(grey.shape() == ImageShape{.height = 7, .width = 9, .channels = 1});
+        if (c.colour)
+            CHECK(grey == to_grey(*image));
+        else
+            CHECK(distance(grey, false) <= c.tolerance);
+    }
+}
+
+TEST_CASE("a file in memory decodes like one on disk") {
+    const std::vector<std::uint8_t> file = bytes_of("rgb.png");
+    CHECK(read_image(file) == read_image(kData + "rgb.png"));
+    CHECK(read_image(std::as_bytes(std::span(file))) == read_image(file));
+}
+
+TEST_CASE("one-bit pictures become black and white") {
+    const Image image = read_image(kData + "one_bit.png", {.channels = 1});
+    CHECK(int{image.row(0)[0]} == 255);
+    CHECK(int{image.row(0)[1]} == 0);
+    CHECK(int{image.row(1)[1]} == 255);
+}
+
+TEST_CASE("grey is Pillow's luma") {
+    Image image({.height = 1, .width = 3});
+    const std::uint8_t pixels[] = {255, 0, 0, 0, 255, 0, 12, 200, 77};
+    std::copy(std::begin(pixels), std::end(pixels), image.data());
+    const Image grey = to_grey(image);
+    CHECK(int{grey.data()[0]} == 76);
+    CHECK(int{grey.data()[1]} == 150);
+    CHECK(int{grey.data()[2]} == 130);
+}
+
+TEST_CASE("what is not a readable file is refused in one line that names it") {
+    const Scratch scratch;
+    std::ofstream(scratch.path("empty.png")).close();
+    std::ofstream(scratch.path("text.png")) << "this is no picture";
+    std::vector<std::string> paths = {scratch.path("missing.png"), scratch.path("empty.png"),
+                                      scratch.path("text.png"), scratch.folder.string(),
+                                      scratch.path("text.png") + "/below.png"};
+#if defined(__unix__)
+    REQUIRE(mkfifo(scratch.path("fifo.png").c_str(), 0600) == 0);
+    paths.push_back(scratch.path("fifo.png"));
+    paths.push_back("/dev/zero");
+#endif
+    for (const std::string& path : paths) {
+        CAPTURE(path);
+        const Result<Image> image = try_read_image(path);
+        REQUIRE_FALSE(image);
+        CHECK(image.error().message().find("'" + path + "'") != std::string::npos);
+        CHECK(image.error().message().find('\n') == std::string::npos);
+    }
+    CHECK_FALSE(try_read_image(std::string()));
+    CHECK_FALSE(try_read_image(kData + "rgb.png", {.max_bytes = 10}));
+    CHECK(message_of(try_read_image(scratch.folder.string())).find("directory") !=
+          std::string::npos);
+}
+
+TEST_CASE("limits and options are checked before pixels are decoded") {
+    CHECK(message_of(try_read_image(kData + "rgb.png", {.max_pixels = 62}))
+              .find("9 x 7 pixels, more than the limit of 62") != std::string::npos);
+    CHECK(try_read_image(kData + "rgb.png", {.max_pixels = 63}));
+    CHECK_FALSE(try_read_image(kData + "rgb.ppm", {.max_pixels = 62}));
+    CHECK_FALSE(try_read_image(kData + "rgb.jpg", {.max_pixels = 62}));
+    CHECK_FALSE(try_read_image(kData + "rgb.png", {.channels = 2}));
+    CHECK_FALSE(try_read_image(kData + "rgb.png", {.channels = 4}));
+}
+
+TEST_CASE("a cut-off file is an error wherever it ends") {
+    for (const std::string name : {"rgb.png", "palette.png", "rgb.bmp", "palette.bmp", "rgb.ppm",
+                                   "grey.pgm", "rgb.jpg", "progressive.jpg", "grey.jpg"}) {
+        CAPTURE(name);
+        const std::vector<std::uint8_t> whole = bytes_of(name);
+        // The last padding bytes of a BMP's last row may be missing.
+        const std::size_t spare = whole[0] == 'B' ? 3 : 0;
+        for (std::size_t size = 0; size + spare < whole.size(); ++size) {
+            CAPTURE(size);
+            // A buffer of its own, so that a sanitizer sees a read past its end.
+            const std::vector<std::uint8_t> part(whole.begin(),
+                                                 whole.begin() + static_cast<std::ptrdiff_t>(size));
+            CHECK_FALSE(try_read_image(part));
+        }
+    }
+}
+
+TEST_CASE("headers that promise too much are refused") {
+    std::vector<std::uint8_t> png = bytes_of("rgb.png");
+    png[16] = 0x00;
+    png[17] = 0xFF;  // the width's upper bytes
+    const std::uint32_t crc = detail::crc32(std::span(png).subspan(12, 17));
+    for (std::size_t i = 0; i < 4; ++i)
+        png[29 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+    CHECK(message_of(try_read_image(png)).find("checksum") == std::string::npos);
+    CHECK_FALSE(try_read_image(png));
+    std::vector<std::uint8_t> jpeg = bytes_of("rgb.jpg");
+    for (std::size_t i = 0; i + 8 < jpeg.size(); ++i)
+        if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) jpeg[i + 5] = jpeg[i + 7] = 0xFF;
+    CHECK(message_of(try_read_image(jpeg)).find("more than the limit") != std::string::npos);
+    CHECK(message_of(try_read_image(bytes_of("bomb.png"))) != "(no error)");
+
+    struct Size {
+        std::uint32_t width, height;
+    };
+    constexpr Size sizes[] = {{100000, 100000}, {0, 1},           {1, 0},
+                              {1, 0x80000000u}, {0x80000000u, 1}, {65535, 65535}};
+    for (const Size& size : sizes) {
+        CAPTURE(size.width);
+        CAPTURE(size.height);
+        CHECK_FALSE(try_read_image(bmp(size.width, size.height)));
+        CHECK_FALSE(try_read_image(bytes("P6 " + std::to_string(size.width) + " " +
+                                         std::to_string(size.height) + " 255\n")));
+    }
+    for (const char* header :
+         {"P5", "P5 ", "P5 1", "P5 1 1", "P5 1 1 255", "P5 1 1 15\na", "P5 1 1 65535\nab",
+          "P5 -1 1 255\na", "P5 99999999999999999999 1 255\na", "P5 1 # 1 255\na", "P5 a 1 255\na",
+          "P5 1 1 255"}) {
+        CAPTURE(header);
+        CHECK_FALSE(try_read_image(bytes(header)));
+    }
+    CHECK(try_read_image(bytes("P5 # a comment\n1\t# another\n1\r\n255\na")));
+}
+
+TEST_CASE("a PNG whose checksum does not match is refused") {
+    std::vector<std::uint8_t> png = bytes_of("rgb.png");
+    png[45] ^= 1;
+    CHECK(message_of(try_read_image(png)).find("checksum") != std::string::npos);
+}
+
+TEST_CASE("a JPEG whose Huffman table promises too many codes is refused") {
+    for (const int count : {255, 30}) {
+        CAPTURE(count);
+        std::vector<std::uint8_t> jpeg = bytes_of("rgb.jpg");
+        for (std::size_t i = 0; i + 21 < jpeg.size(); ++i)
+            if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC4)
+                jpeg[i + 20] = jpeg[i + 19] = static_cast<std::uint8_t>(count);
+        CHECK(message_of(try_read_image(jpeg)).find("Huffman") != std::string::npos);
+    }
+}
+
+TEST_CASE("a JPEG of more scans than anything writes is refused") {
+    std::vector<std::uint8_t> jpeg = bytes_of("progressive.jpg");
+    std::vector<std::uint8_t> scans;
+    for (int i = 0; i < 501; ++i)
+        scans.insert(scans.end(), {0xFF, 0xDA, 0x00, 0x08, 0x01, 0x01, 0x00, 0x01, 0x01, 0x10});
+    jpeg.insert(jpeg.end() - 2, scans.begin(), scans.end());
+    CHECK(message_of(try_read_image(jpeg)).find("scans") != std::string::npos);
+}
+
+TEST_CASE("damaged bytes give a picture or an error, never more") {
+    std::uint32_t state = 7;
+    const auto random = [&state] {
+        state = state * 1664525u + 1013904223u;
+        return state >> 8;
+    };
+    for (const std::string name :
+         {"rgb.png", "palette_transparent.png", "interlaced.png", "rgb16.png", "rgb.bmp",
+          "palette.bmp", "rgb.ppm", "rgb.jpg", "progressive.jpg"}) {
+        CAPTURE(name);
+        const std::vector<std::uint8_t> whole = bytes_of(name);
+        for (int round = 0; round < 400; ++round) {
+            CAPTURE(round);
+            std::vector<std::uint8_t> damaged = whole;
+            for (std::uint32_t hits = random() % 4 + 1; hits > 0; --hits)
+                damaged[random() % damaged.size()] = static_cast<std::uint8_t>(random());
+            repair_checksums(damaged);
+            const Result<Image> image = try_read_image(damaged, {.max_pixels = 1 << 16});
+            if (image) CHECK(image->pixels().size() == image->shape().bytes());
+        }
+    }
+}
+
+TEST_CASE("photos of all kinds decode") {
+    const std::string photos = LUMBAR_SOURCE_DIR "/../shared/images/";
+    if (!std::filesystem::exists(photos)) {
+        MESSAGE("skipped: no photos in ../shared/images");
+        return;
+    }
+    for (const std::string name : {"bird.bmp", "grace_hopper.bmp", "hot_dog.jpg", "owl.jpg"}) {
+        CAPTURE(name);
+        CHECK(try_read_image(photos + name));
+    }
+}
+#endif

@@ -1,0 +1,16 @@
+// The kernel tables that this build can run: the native one first, then the scalar one, then those
+// of older instruction sets that the flags include.
+//
+// Tables take seconds to compile, so they are compiled once for all test programs, in
+// kernel_tables.cpp.
+#pragma once
+
+#include <lumbar/kernels/table.hpp>
+
+#include <vector>
+
+namespace oracle {
+
+const std::vector<const lumbar::KernelTable*>& kernel_tables();
+
+}  // namespace oracle
