@@ -391,8 +391,7 @@ void register_the_rest(bench::Isa& isa) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+    if (!bench::initialize(argc, argv)) return 1;
     bench::Isa& native = bench::Isa::of<simd::Native>();
     bench::add_context(native);
     bench::add_bandwidth_context();

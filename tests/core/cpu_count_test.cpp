@@ -85,7 +85,8 @@ TEST_CASE("the mounted hierarchies are found in /proc/self/mountinfo") {
         "30 22 0:26 / /sys/fs/cgroup ro shared:9 - tmpfs tmpfs ro,mode=755\n"
         "31 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw,nsdelegate\n"
         "33 30 0:29 /docker/1f /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
-        "34 30 0:30 /docker/1f /sys/fs/cgroup/cpu,cpuacct rw master:5 - cgroup cgroup rw,cpu,cpuacct\n"
+        "34 30 0:30 /docker/1f /sys/fs/cgroup/cpu,cpuacct rw master:5 - cgroup cgroup "
+        "rw,cpu,cpuacct\n"
         "35 30 0:31 / /broken\n"
         "\n"
         "36";

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cfenv>
 #include <cmath>
 #include <limits>
@@ -84,14 +85,20 @@ TEST_CASE("exception flags are after the guard what they were before") {
 }
 
 TEST_CASE("the guard concerns its own thread alone") {
-    FlushDenormals guard;
-    bool flushes = false;
-    std::thread([&] {
-        { FlushDenormals inner; }
-        flushes = flushes_results();
-    }).join();
-    CHECK(flushes_results());
-    (void)flushes;  // a new thread inherits its creator's state on some systems
+    std::atomic<int> step{0};
+    bool flushes_there = false;
+    std::thread other([&] {
+        FlushDenormals guard;
+        flushes_there = flushes_results();
+        step = 1;
+        while (step == 1) std::this_thread::yield();
+    });
+    while (step == 0) std::this_thread::yield();
+    const bool flushes_here = flushes_results();
+    step = 2;
+    other.join();
+    CHECK(flushes_there);
+    CHECK_FALSE(flushes_here);
 }
 
 #if defined(LUMBAR_FLOAT_ENVIRONMENT_MXCSR)

@@ -37,7 +37,8 @@ TEST_CASE("shapes are equal where all four numbers are") {
 
 TEST_CASE("paddings and extents have their short forms") {
     static_assert(Padding::all(3) == Padding{.top = 3, .left = 3, .bottom = 3, .right = 3});
-    static_assert(Padding::symmetric(0, 3) == Padding{.top = 0, .left = 3, .bottom = 0, .right = 3});
+    static_assert(Padding::symmetric(0, 3) ==
+                  Padding{.top = 0, .left = 3, .bottom = 0, .right = 3});
     static_assert(Extent::square(2) == Extent{.h = 2, .w = 2});
 }
 

@@ -1,9 +1,9 @@
 """Makes logits.json and synthetic.json: what the reference implementations compute from synthetic
 weights and inputs.
 
-    python3 make_goldens.py                              every case; about ten minutes on two cores
-    python3 make_goldens.py --models vgg11,resnet18      these networks; other cases are kept
-    python3 make_goldens.py --check                      compares with the stored file, writes nothing
+    python3 make_goldens.py                          every case; about three minutes on two cores
+    python3 make_goldens.py --models vgg11,resnet18  these networks; other cases are kept
+    python3 make_goldens.py --check                  compares with the stored file, writes nothing
 
 Needs torch, torchvision, and timm >= 1.0 (for MobileNet V1). Made with torch 1.13, torchvision
 0.14.1 (Debian 12's python3-torch and python3-torchvision) and timm 1.0.9. Nothing is downloaded:
@@ -25,7 +25,8 @@ logits.json is an object; "cases" is a list of objects:
     classes   the number of logits
     input     [N, C, H, W]
     seed      of the weights and of the input
-    e32       max |float32 - float64| / max |float64|: the reference's own rounding error
+    e32       max |float32 - float64| / max |float64|: the reference's own rounding error; it moves
+              by a third with torch's threads and the CPU's vector width
     max_abs   max |float64|, over the whole batch
     logits    of the float64 run: N lists of `classes` numbers with 9 significant digits
 
@@ -53,7 +54,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Case:
-    """One network on one input size; the fields are those of logits.json."""
+    """One network on one input size; `width` is the width multiplier, `width_px` the image's."""
 
     model: str
     height: int = 224
@@ -82,19 +83,19 @@ class Case:
 
 VGGS = [f"vgg{depth}{bn}" for bn in ("", "_bn") for depth in (11, 13, 16, 19)]
 RESNETS = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
+MOBILENETS = ["mobilenet_v1", "mobilenet_v2"]
 TENSORFLOW = {"numerics": "tensorflow", "classes": 1001}  # its class 0 is the background
 
 CASES = [
     *(Case(model) for model in VGGS + RESNETS),
-    *(Case(model, width=width) for model in ("mobilenet_v1", "mobilenet_v2") for width in (1.0, 0.5)),
+    *(Case(model, width=width) for model in MOBILENETS for width in (1.0, 0.5)),
     # Sizes that are odd, not square, or small, and batches.
     Case("resnet18", 97, 131, batch=3),
     Case("mobilenet_v1", 128, 128),
     Case("mobilenet_v2", 96, 128, batch=2),
     Case("vgg11_bn", 64, 80),  # 2x2 features: the adaptive pooling repeats them
-    # SAME padding: before and after differ at even sizes (224), not at odd ones (97x131, at first).
-    *(Case(model, *size, **TENSORFLOW) for model in ("mobilenet_v1", "mobilenet_v2")
-      for size in ((224, 224), (97, 131))),
+    # SAME padding at stride 2 is lopsided where the size is even: at 224 always, at 97x131 rarely.
+    *(Case(model, *size, **TENSORFLOW) for model in MOBILENETS for size in ((224, 224), (97, 131))),
 ]
 
 
@@ -195,7 +196,7 @@ class Result:
         """Reasons not to trust this case as a golden."""
         checks = {
             "logits not finite": not bool(torch.isfinite(self.logits).all()),
-            "insensitive to the input": self.sensitivity < 0.05,
+            "insensitive to the input": self.sensitivity < 0.04,
             "e32 unusual": not 3e-8 < self.e32 < 4e-6,
             "logits' size unusual": not 0.3 < self.max_abs < 100,
             "clipped": self.health.clipped > 0.5,
@@ -294,8 +295,9 @@ def write_synthetic(path):
         ("features.0.weight", "weight", (64, 3, 3, 3), 1.0),
         ("features.0.0.weight", "weight", (32, 3, 3, 3), 1.0),
         ("conv1.weight", "weight", (64, 3, 7, 7), 1.0),
-        ("layer1.0.bn2.weight", "bn.weight", (64,), 0.25),
+        ("layer1.0.bn2.weight", "bn.weight", (64,), 0.0625),
         ("layer2.0.downsample.1.weight", "bn.weight", (128,), 0.5**0.5),
+        ("features.0.1.weight", "bn.weight", (32,), 1.125),
         ("layer1.0.bn1.running_mean", "bn.running_mean", (64,), 1.0),
         ("layer1.0.bn1.running_var", "bn.running_var", (64,), 1.0),
         ("classifier.6.weight", "logits.weight", (1000, 4096), 1.0),
@@ -348,11 +350,12 @@ def main():
     arguments = parser.parse_args()
     known = {case.model for case in CASES}
     models = set(arguments.models.split(",")) if arguments.models else known
-    if models - known:
-        parser.error(f"unknown {', '.join(sorted(models - known))}; known: {', '.join(sorted(known))}")
+    if unknown := sorted(models - known):
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     torch.set_num_threads(arguments.threads)
 
-    print(COLUMNS.format("case", "e32", "max", "std", "sensit.", "largest", "clipped", "silent", "s", ""))
+    titles = "case", "e32", "max", "std", "sensit.", "largest", "clipped", "silent", "s", ""
+    print(COLUMNS.format(*titles))
     results = {}
     for case in CASES:
         if case.model in models:

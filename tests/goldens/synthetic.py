@@ -139,41 +139,45 @@ def _is_plain_batch_norm(node, modules):
     )
 
 
-def _is_activation(node, modules):
-    import torch
+def _activation_after(node, modules):
+    """The class name of the activation that reads a batch norm's output, or None."""
     from torch import nn
+    from torch.nn import functional as F
 
-    kinds = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Hardsigmoid, nn.SiLU, nn.Sigmoid)
-    functions = (torch.relu, nn.functional.relu, nn.functional.relu6, nn.functional.hardswish)
-    return isinstance(_layer(node, modules), kinds) or (
-        node.op == "call_function" and node.target in functions
-    )
+    if not _is_plain_batch_norm(node, modules):
+        return type(_layer(node, modules).act).__name__
+    functions = {F.relu: "ReLU", F.relu6: "ReLU6", F.hardswish: "Hardswish", F.silu: "SiLU"}
+    for consumer in _consumers(node, modules):
+        if isinstance(_layer(consumer, modules), (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)):
+            return type(_layer(consumer, modules)).__name__
+        if consumer.op == "call_function" and consumer.target in functions:
+            return functions[consumer.target]
+    return None
 
 
 def batch_norm_gain(node, modules):
-    """The factor on a batch norm's weight: keeps residual networks from growing with depth.
+    """The factor on a batch norm's weight: keeps the signal's size, and its trace of the input.
 
-    - The output goes into an addition: 0.25 if the addition's other operand is not a batch norm's
-      output (identity shortcut), sqrt(0.5) if it is (projection shortcut: both get it; also the
-      first block with a shortcut of each stage of MobileNet V2, whose other operand is the
+    - The output goes into an addition: 0.0625 if the addition's other operand is not a batch
+      norm's output (identity shortcut), sqrt(0.5) if it is (projection shortcut: both get it; also
+      the first block with a shortcut in each stage of MobileNet V2, whose other operand is the
       linear bottleneck before it). This rule comes first where a value has several readers.
-    - The output goes into an activation: 1.
-    - Neither (a linear bottleneck without a shortcut): sqrt(0.5).
+      Larger identity gains made ResNet-152's logits grow, and forget the input.
+    - The output goes into an activation: 1 for ReLU, 1.125 for any other. ReLU6 and h-swish lose
+      some of the signal at each layer, until the biases outweigh it.
+    - Neither (a linear bottleneck that no addition reads): sqrt(0.5).
     """
-    if not _is_plain_batch_norm(node, modules):
-        return 1.0
     consumers = list(_consumers(node, modules))
     gains = []
     for addition in filter(_is_addition, consumers):
         operands = [_producer(operand, modules) for operand in addition.all_input_nodes]
         others = [operand for operand in operands if operand is not node]
         both = all(_is_plain_batch_norm(other, modules) for other in others)
-        gains.append(math.sqrt(0.5) if both else 0.25)
-    if gains:
+        gains.append(math.sqrt(0.5) if both else 0.0625)
+    if gains and _is_plain_batch_norm(node, modules):
         return min(gains)
-    if any(_is_activation(consumer, modules) for consumer in consumers):
-        return 1.0
-    return math.sqrt(0.5)
+    activation = _activation_after(node, modules)
+    return {None: math.sqrt(0.5), "ReLU": 1.0}.get(activation, 1.125)
 
 
 def _layer_of_the_logits(graph, modules):

@@ -40,7 +40,7 @@ std::string check(const KernelTable& kernels, const AcrossChannels& layer, const
 
 TEST_CASE("softmax agrees with the definition, also in place, and adds up to 1") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         const AcrossChannels layer = AcrossChannels::softmax(*kernels);
         for (const Shape& shape : kShapes) {
             CAPTURE(to_string(shape));
@@ -58,7 +58,7 @@ TEST_CASE("softmax agrees with the definition, also in place, and adds up to 1")
 
 TEST_CASE("softmax takes logits whose exponentials would overflow") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         lumbar::Tensor x({1, 5, 1, 1});
         const float logits[] = {1000, 999, -1000, 1000, 0};
         std::copy(std::begin(logits), std::end(logits), x.data());
@@ -69,7 +69,7 @@ TEST_CASE("softmax takes logits whose exponentials would overflow") {
 
 TEST_CASE("softmax of a pixel with NaN is NaN, in all channels") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         for (const int at : {0, 4, 12}) {
             lumbar::Tensor x = oracle::random_tensor({1, 13, 1, 2}, 1);
             Array want = oracle::softmax(Array{x.view()});
@@ -88,7 +88,7 @@ TEST_CASE("local response normalisation agrees with the definition") {
                                              {64, 0.9f, 1.0f, 0.5f},
                                              {1, 0.2f, 2.0f, 1.0f}};
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         for (const LrnParameters& p : kParameters) {
             CAPTURE(p.size);
             for (const Shape& shape : kShapes) {

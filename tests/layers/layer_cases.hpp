@@ -5,6 +5,7 @@
 #include <oracle/oracle.hpp>
 
 #include <lumbar/core/geometry.hpp>
+#include <lumbar/kernels/epilogue.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -20,9 +21,18 @@ using lumbar::Shape;
 using oracle::Array;
 using oracle::Guarded;
 
-inline constexpr Activation kActivations[] = {Activation::none,       Activation::relu,
-                                              Activation::relu6,      Activation::hard_swish,
-                                              Activation::hard_sigmoid, Activation::sigmoid};
+inline constexpr Activation kActivations[] = {
+    Activation::none,       Activation::relu,         Activation::relu6,
+    Activation::hard_swish, Activation::hard_sigmoid, Activation::sigmoid};
+
+/// Those that all kernels apply themselves.
+inline std::vector<Activation> fusable_activations() {
+    std::vector<Activation> result;
+    for (const Activation a : kActivations) {
+        if (lumbar::Epilogue::fusable(a)) result.push_back(a);
+    }
+    return result;
+}
 
 /// Weights and biases, random, in PyTorch's layout, and the function that packs read them with.
 struct Filters {

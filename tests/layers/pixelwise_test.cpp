@@ -36,7 +36,7 @@ std::string check_pixelwise(const KernelTable& kernels, const Shape& shape, cons
     const lumbar::Tensor x = oracle::random_tensor(shape, 1, -4, 4);
     const lumbar::Tensor b = oracle::random_tensor(shape, 2, -4, 4);
     const lumbar::Tensor gate = oracle::random_tensor({shape.n, shape.c, 1, 1}, 3);
-    lumbar::AlignedBuffer scale(static_cast<std::size_t>(round_up(shape.c, kernels.lanes)));
+    lumbar::AlignedBuffer scale(static_cast<std::size_t>(lumbar::round_up(shape.c, kernels.lanes)));
     lumbar::AlignedBuffer shift(scale.size());
     const auto scales = oracle::random_floats(static_cast<std::size_t>(shape.c), 4);
     const auto shifts = oracle::random_floats(static_cast<std::size_t>(shape.c), 5);
@@ -89,7 +89,7 @@ std::string check_pixelwise(const KernelTable& kernels, const Shape& shape, cons
 
 TEST_CASE("pixelwise layers agree with the definition") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         for (const Shape& shape : kShapes) {
             CAPTURE(to_string(shape));
             for (const Scale scale : {Scale::none, Scale::channel, Scale::gate})
@@ -105,7 +105,7 @@ TEST_CASE("pixelwise layers agree with the definition") {
 
 TEST_CASE("pixelwise layers apply every activation, also in place") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         for (const Activation activation : kActivations) {
             CAPTURE(to_string(activation));
             const Shape shape{2, 19, 5, 7};
@@ -127,7 +127,7 @@ TEST_CASE("activations treat NaN and infinities as PyTorch does") {
                                  1e-40f,       6,    -3,    3};
     constexpr int kWidth = static_cast<int>(std::size(kValues));
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         const Shape shape{1, 3, 1, kWidth};
         lumbar::Tensor x(shape);
         for (int c = 0; c < 3; ++c)
@@ -157,7 +157,7 @@ TEST_CASE("a channel copy puts slices anywhere, and zeroes what the last one lea
                           {{13, 17, 1, 8}, 4, 5}, {{24, 33, 24}, 2, 2}, {{1, 1, 1, 1, 1}, 1, 4},
                           {{40, 3}, 13, 1}};
     for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         for (const Case& c : cases) {
             CAPTURE(c.parts.size());
             CAPTURE(c.parts[0]);

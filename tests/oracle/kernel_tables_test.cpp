@@ -15,7 +15,7 @@ TEST_CASE("kernel tables differ, and the native one comes first") {
 
 TEST_CASE("every table has tiles of all widths up to its widest") {
     for (const lumbar::KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(kernels->isa);
+        CAPTURE(std::string(kernels->isa));
         CHECK(kernels->max_pixels(0) == 0);
         CHECK(kernels->max_pixels(lumbar::kMaxTileGroups + 1) == 0);
         for (int groups = 1; groups <= kernels->max_groups(); ++groups) {

@@ -160,13 +160,16 @@ inline ResizedSize resized_size(const Image& image, const Preprocess& p) {
 }
 
 /// What a channel's 256 pixel values become, each step rounded to float32 as torchvision's
-/// to_tensor (div) and normalize (sub, div) do.
+/// to_tensor (div) and normalize (sub, div) do. The steps go through memory, so that -ffast-math
+/// in an application does not turn the divisions into products: its networks see the same input.
 inline std::array<float, 256> normalized_values(const Preprocess& p, std::size_t channel) {
+    const volatile float divisor = p.divisor;
+    const volatile float deviation = p.std[channel];
     std::array<float, 256> values;
     for (std::size_t v = 0; v < values.size(); ++v) {
-        const float unit = static_cast<float>(v) / p.divisor;
-        const float centered = unit - p.mean[channel];
-        values[v] = centered / p.std[channel];
+        const volatile float unit = static_cast<float>(v) / divisor;
+        const volatile float centered = unit - p.mean[channel];
+        values[v] = centered / deviation;
     }
     return values;
 }

@@ -85,6 +85,12 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                     LUMBAR_UNROLL
                     for (int g = 0; g < Groups; ++g) w[g] = simd::load<Arch>(weights + g * L);
                     weights += Groups * L;
+#if defined(__clang__)
+                    // Keeps clang from loading the next channel's weights before this one's are
+                    // done with: the 14 x 2 tile has no register for them (48 moves and a spill in
+                    // two iterations, with clang 14).
+                    asm volatile("" : : : "memory");
+#endif
                     const float* four = tap + c;
                     LUMBAR_UNROLL
                     for (int p = 0; p < Pixels; ++p) {

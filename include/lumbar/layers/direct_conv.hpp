@@ -298,6 +298,12 @@ class DirectConv {
                 t.tap_row = width;
                 t.tap_col = geometry_.dilation.w;
                 t.step = geometry_.stride.w;
+                if (geometry_.dilation.w == 1) {
+                    // A row of taps lies in the strip, and among the weights, as channels do
+                    // elsewhere: one inner loop over all of it instead of one per tap.
+                    t.in_lanes = t.last_lanes = geometry_.kernel.w;
+                    t.kernel_w = 1;
+                }
                 t.out_group = out.group;
                 t.residual_group = call.residual ? call.residual->group : 0;
                 t.epilogue = call.epilogue;

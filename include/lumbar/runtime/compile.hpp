@@ -97,8 +97,11 @@ class StepMaker {
         } else if (const auto* c = node.as<op::Conv>()) {
             make_conv(id, *c, epilogue);
         } else if (const auto* l = node.as<op::Linear>()) {
-            LinearLayer layer(*plan_.kernels, shape(input(0)), l->outputs);
-            PackedWeights packed = pack(node, layer, "linear " + to_string(shape(input(0))));
+            const Shape& in = shape(input(0));
+            LinearLayer layer(*plan_.kernels, in, l->outputs);
+            // Not the batch: it changes nothing about the weights.
+            PackedWeights packed = pack(
+                node, layer, "linear " + std::to_string(in.h) + "x" + std::to_string(in.w));
             add(id, node.name,
                 LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
         } else if (const auto* p = node.as<op::Pool>()) {

@@ -129,8 +129,16 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> load_tail(const float* p, int count) {
 template <class Arch>
 LUMBAR_ALWAYS_INLINE void store_tail(float* p, const Vector<Arch>& v, int count) {
     alignas(64) float lane[static_cast<std::size_t>(lanes<Arch>)];
-    store<Arch>(lane, v);
+    simd::store<Arch>(lane, v);
     for (int i = 0; i < count; ++i) p[i] = lane[i];
+}
+
+/// v with zeros in the lanes from `count` on.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> keep_first(const Vector<Arch>& v, int count) {
+    alignas(64) float lane[static_cast<std::size_t>(lanes<Arch>)];
+    simd::store<Arch>(lane, v);
+    return load_tail<Arch>(lane, count);
 }
 
 /// a * b + c, fused where the CPU can.
@@ -182,7 +190,8 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> max_or_nan(const Vector<Arch>& running, const 
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return running >= x || running != running ? running : x;
     } else {
-        return xsimd::select((running >= x) | (running != running), running, x);
+        // Not running != running: xsimd 8.1 compares with an ordered predicate, false for NaN.
+        return xsimd::select(x == x, xsimd::select(x > running, x, running), x);
     }
 }
 

@@ -55,9 +55,17 @@ inline void synthetic_fill(std::span<float> out, std::string_view name, std::uin
     const std::uint64_t base = detail::synthetic_base(name, seed);
     float* const to = out.data();
     const std::size_t count = out.size();
+    if (range.centre == 0.0) {
+        for (std::size_t i = 0; i < count; ++i) {
+            to[i] = static_cast<float>(range.amplitude * detail::synthetic_unit(base, i));
+        }
+        return;
+    }
     for (std::size_t i = 0; i < count; ++i) {
-        to[i] =
-            static_cast<float>(range.centre + range.amplitude * detail::synthetic_unit(base, i));
+        // Volatile, or the compiler may fuse the product with the sum, which rounds otherwise. Only
+        // batch normalisations have a centre, and they are small.
+        const volatile double offset = range.amplitude * detail::synthetic_unit(base, i);
+        to[i] = static_cast<float>(range.centre + offset);
     }
 }
 

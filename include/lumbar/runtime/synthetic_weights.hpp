@@ -1,0 +1,120 @@
+// Weights and an image for any network without a file: see weights/synthetic.hpp for the elements.
+// tests/goldens/synthetic.py is this file's twin; the reference logits belong to these numbers.
+#pragma once
+
+#include <lumbar/core/tensor.hpp>
+#include <lumbar/graph/parameters.hpp>
+#include <lumbar/graph/rewrite.hpp>
+#include <lumbar/weights/synthetic.hpp>
+#include <lumbar/weights/weights.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// The factor on the gain of a batch normalisation: keeps the signal's size from layer to layer.
+inline double synthetic_gain(const Graph& graph, const std::vector<std::vector<int>>& read_by,
+                             int batch_norm) {
+    const double neither = std::sqrt(0.5);
+    double added = 1.0, activated = 0.0;
+    for (const int reader : read_by[static_cast<std::size_t>(batch_norm)]) {
+        if (reader < 0) continue;
+        const Node& node = graph.node(reader);
+        if (node.as<op::Add>()) {
+            const bool projection =
+                std::all_of(node.inputs.begin(), node.inputs.end(),
+                            [&](int operand) { return graph.node(operand).as<op::BatchNorm>(); });
+            added = std::min(added, projection ? neither : 0.0625);
+        }
+        const auto* activate = node.as<op::Activate>();
+        if (!activate || activated > 0.0) continue;  // the first one decides
+        switch (activate->function) {
+            case Activation::relu: activated = 1.0; break;
+            case Activation::relu6:
+            case Activation::hard_swish: activated = 1.125; break;  // they lose some of the signal
+            case Activation::none:
+            case Activation::hard_sigmoid:
+            case Activation::sigmoid: break;
+        }
+    }
+    if (added < 1.0) return added;
+    return activated > 0.0 ? activated : neither;
+}
+
+/// The node whose filters are those of the logits: the last convolution or linear layer on the way
+/// to the first output, or -1.
+inline int logits_layer(const Graph& graph) {
+    int id = graph.outputs().empty() ? -1 : graph.outputs()[0];
+    while (id >= 0 && !graph.node(id).as<op::Conv>() && !graph.node(id).as<op::Linear>()) {
+        const std::vector<int>& inputs = graph.node(id).inputs;
+        id = inputs.size() == 1 ? inputs[0] : -1;
+    }
+    return id;
+}
+
+}  // namespace detail
+
+/// Weights that nobody trained, for a graph as its model made it (before any pass). Element i of a
+/// tensor is float(centre + amplitude * u), with u uniform in [-1, 1): a hash of the tensor's name,
+/// the seed and i (synthetic_fill). Signals keep their size from layer to layer:
+///
+///     tensor                        centre    amplitude
+///     filters                       0         sqrt(6 / fan_in)
+///     filters of the logits         0         sqrt(3 / fan_in)
+///     biases                        0         0.1
+///     batch norm .weight            g         0.2 g
+///     batch norm .bias              0         0.1
+///     batch norm .running_mean      0         0.1
+///     batch norm .running_var       1         0.2
+///
+/// fan_in counts a filter's elements per output. g depends on what reads the batch norm's output:
+/// an addition whose other operand is no batch norm's output (an identity shortcut) 1/16, any other
+/// addition (a projection) sqrt(0.5); otherwise an activation, 1 for ReLU and 1.125 for ReLU6 and
+/// h-swish; otherwise sqrt(0.5).
+inline Weights synthetic_weights(const Graph& graph, std::uint64_t seed = 1) {
+    const auto read_by = readers(graph);
+    const int logits = detail::logits_layer(graph);
+    std::vector<NamedTensor> tensors;
+    for (const Parameter& p : parameters(graph)) {
+        SyntheticRange range{.centre = 0.0, .amplitude = 0.1};
+        switch (p.role) {
+            case Parameter::Role::filter: {
+                const double fan_in = static_cast<double>(p.size() / p.shape[0]);
+                range.amplitude = std::sqrt((p.node == logits ? 3.0 : 6.0) / fan_in);
+                break;
+            }
+            case Parameter::Role::gain: {
+                const double gain = detail::synthetic_gain(graph, read_by, p.node);
+                range = {.centre = gain, .amplitude = 0.2 * gain};
+                break;
+            }
+            case Parameter::Role::variance: range = {.centre = 1.0, .amplitude = 0.2}; break;
+            case Parameter::Role::bias:
+            case Parameter::Role::shift:
+            case Parameter::Role::mean: break;
+        }
+        NamedTensor tensor;
+        tensor.name = p.name;
+        for (const std::int64_t extent : p.shape) tensor.shape.push_back(extent);
+        tensor.values.resize(static_cast<std::size_t>(p.size()));
+        synthetic_fill(tensor.values, p.name, seed, range);
+        tensors.push_back(std::move(tensor));
+    }
+    return Weights::from_tensors(std::move(tensors), "synthetic weights");
+}
+
+/// An image for them: the tensor that is named "input", uniform in [-1, 1).
+inline Tensor synthetic_input(Shape shape, std::uint64_t seed = 1) {
+    Tensor image(shape);
+    synthetic_fill(image.values(), "input", seed, {.centre = 0.0, .amplitude = 1.0});
+    return image;
+}
+
+LUMBAR_NAMESPACE_END
