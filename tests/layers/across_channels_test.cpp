@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
-
 #include "layer_cases.hpp"
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/layers/across_channels.hpp>
+
+#include <doctest/doctest.h>
 
 using namespace layer_cases;
 using lumbar::AcrossChannels;
@@ -13,8 +13,8 @@ using lumbar::LrnParameters;
 
 namespace {
 
-constexpr Shape kShapes[] = {{1, 1, 1, 1},  {2, 3, 1, 9},  {1, 5, 3, 7},     {3, 8, 2, 2},
-                             {1, 13, 2, 3}, {1, 17, 4, 3}, {2, 24, 3, 5},    {1, 33, 2, 6},
+constexpr Shape kShapes[] = {{1, 1, 1, 1},  {2, 3, 1, 9},  {1, 5, 3, 7},   {3, 8, 2, 2},
+                             {1, 13, 2, 3}, {1, 17, 4, 3}, {2, 24, 3, 5},  {1, 33, 2, 6},
                              {2, 10, 1, 1}, {1, 64, 2, 2}, {1, 1000, 1, 1}};
 
 std::string check(const KernelTable& kernels, const AcrossChannels& layer, const lumbar::Tensor& x,

@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
-
 #include "layer_cases.hpp"
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/layers/depthwise_conv.hpp>
+
+#include <doctest/doctest.h>
 
 using namespace layer_cases;
 using lumbar::DepthwiseCall;
@@ -47,9 +47,8 @@ std::string check_depthwise(const KernelTable& kernels, const Case& c, Activatio
     const DepthwiseCall call{
         .in = in.view(), .out = out.view(), .epilogue = Epilogue::of(activation)};
     const std::string wrong = oracle::run_both_ways(
-        {&out}, conv.units(call), [&](std::int64_t begin, std::int64_t end) {
-            conv.run(call, packed.data(), begin, end);
-        });
+        {&out}, conv.units(call),
+        [&](std::int64_t begin, std::int64_t end) { conv.run(call, packed.data(), begin, end); });
     if (!wrong.empty()) return wrong;
     return expect_conv(Array{x.view()}, filters, g, nullptr, activation).mismatch(out);
 }

@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
-
 #include "layer_cases.hpp"
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/layers/direct_conv.hpp>
+
+#include <doctest/doctest.h>
 
 #include <numeric>
 #include <optional>
@@ -51,10 +51,9 @@ std::string check_conv(const KernelTable& kernels, const Case& c, const RunOptio
     const Expected want = expect_conv(Array{x.view()}, filters, g,
                                       o.residual ? &residual_array : nullptr, o.activation);
 
-    const DirectConv conv(kernels, g,
-                          {.plain_input = o.plain,
-                           .row_pixels = o.row_pixels,
-                           .destinations = o.destinations});
+    const DirectConv conv(
+        kernels, g,
+        {.plain_input = o.plain, .row_pixels = o.row_pixels, .destinations = o.destinations});
     const lumbar::AlignedBuffer packed = pack(conv, filters.reader());
 
     Guarded in(c.in, kernels.lanes,
@@ -101,8 +100,8 @@ std::string check_conv(const KernelTable& kernels, const Case& c, const RunOptio
     int first = 0;
     for (std::size_t d = 0; d < channels.size(); first += channels[d], ++d) {
         Expected part;
-        for (auto [whole, slice] : {std::pair{&want.value, &part.value},
-                                    std::pair{&want.tolerance, &part.tolerance}}) {
+        for (auto [whole, slice] :
+             {std::pair{&want.value, &part.value}, std::pair{&want.tolerance, &part.tolerance}}) {
             *slice = Array(outs[d].view().shape);
             for (int n = 0; n < slice->shape.n; ++n)
                 for (int k = 0; k < channels[d]; ++k)
@@ -150,46 +149,113 @@ constexpr Case kCases[] = {
     {{1, 3, 15, 16}, square(3, 24, 7, 2)},
     {{1, 8, 7, 7}, square(8, 5, 7)},
     // rectangular, as in Inception
-    {{1, 17, 8, 9}, {.in_channels = 17, .out_channels = 13, .kernel = {1, 7}, .padding = {0, 3, 0, 3}}},
-    {{1, 17, 9, 8}, {.in_channels = 17, .out_channels = 13, .kernel = {7, 1}, .padding = {3, 0, 3, 0}}},
-    {{2, 24, 4, 17}, {.in_channels = 24, .out_channels = 8, .kernel = {1, 3}, .padding = {0, 1, 0, 1}}},
-    {{2, 24, 17, 4}, {.in_channels = 24, .out_channels = 8, .kernel = {3, 1}, .padding = {1, 0, 1, 0}}},
+    {{1, 17, 8, 9},
+     {.in_channels = 17, .out_channels = 13, .kernel = {1, 7}, .padding = {0, 3, 0, 3}}},
+    {{1, 17, 9, 8},
+     {.in_channels = 17, .out_channels = 13, .kernel = {7, 1}, .padding = {3, 0, 3, 0}}},
+    {{2, 24, 4, 17},
+     {.in_channels = 24, .out_channels = 8, .kernel = {1, 3}, .padding = {0, 1, 0, 1}}},
+    {{2, 24, 17, 4},
+     {.in_channels = 24, .out_channels = 8, .kernel = {3, 1}, .padding = {1, 0, 1, 0}}},
     {{1, 5, 6, 7}, {.in_channels = 5, .out_channels = 3, .kernel = {2, 4}, .stride = {1, 2}}},
     // a stride larger than the kernel, padding on one side, padding as large as the kernel
     {{1, 8, 11, 13}, {.in_channels = 8, .out_channels = 8, .kernel = {2, 2}, .stride = {4, 5}}},
-    {{1, 3, 8, 8}, {.in_channels = 3, .out_channels = 5, .kernel = {3, 3}, .stride = {2, 2},
-                    .padding = {0, 0, 1, 1}}},
-    {{1, 3, 5, 6}, {.in_channels = 3, .out_channels = 5, .kernel = {3, 2}, .padding = {2, 0, 0, 1}}},
-    {{1, 5, 2, 3}, {.in_channels = 5, .out_channels = 8, .kernel = {2, 2}, .padding = {3, 2, 2, 4}}},
+    {{1, 3, 8, 8},
+     {.in_channels = 3,
+      .out_channels = 5,
+      .kernel = {3, 3},
+      .stride = {2, 2},
+      .padding = {0, 0, 1, 1}}},
+    {{1, 3, 5, 6},
+     {.in_channels = 3, .out_channels = 5, .kernel = {3, 2}, .padding = {2, 0, 0, 1}}},
+    {{1, 5, 2, 3},
+     {.in_channels = 5, .out_channels = 8, .kernel = {2, 2}, .padding = {3, 2, 2, 4}}},
     {{1, 5, 3, 2}, {.in_channels = 5, .out_channels = 8, .padding = {1, 1, 2, 1}}},
     // dilation
-    {{1, 13, 9, 10}, {.in_channels = 13, .out_channels = 17, .kernel = {3, 3}, .dilation = {2, 2},
-                      .padding = Padding::all(2)}},
-    {{1, 4, 11, 16}, {.in_channels = 4, .out_channels = 4, .kernel = {3, 2}, .stride = {2, 1},
-                      .dilation = {3, 5}, .padding = {3, 0, 2, 5}}},
+    {{1, 13, 9, 10},
+     {.in_channels = 13,
+      .out_channels = 17,
+      .kernel = {3, 3},
+      .dilation = {2, 2},
+      .padding = Padding::all(2)}},
+    {{1, 4, 11, 16},
+     {.in_channels = 4,
+      .out_channels = 4,
+      .kernel = {3, 2},
+      .stride = {2, 1},
+      .dilation = {3, 5},
+      .padding = {3, 0, 2, 5}}},
     // groups: 2, 3, 4, 8, 20 per group; multipliers
-    {{1, 8, 6, 5}, {.in_channels = 8, .out_channels = 8, .kernel = {3, 3}, .padding = Padding::all(1), .groups = 4}},
-    {{1, 9, 6, 5}, {.in_channels = 9, .out_channels = 15, .kernel = {3, 3}, .padding = Padding::all(1), .groups = 3}},
-    {{2, 36, 5, 5}, {.in_channels = 36, .out_channels = 36, .kernel = {3, 3}, .stride = {2, 2},
-                     .padding = Padding::all(1), .groups = 9}},
-    {{1, 64, 4, 4}, {.in_channels = 64, .out_channels = 32, .kernel = {3, 3}, .padding = Padding::all(1), .groups = 8}},
+    {{1, 8, 6, 5},
+     {.in_channels = 8,
+      .out_channels = 8,
+      .kernel = {3, 3},
+      .padding = Padding::all(1),
+      .groups = 4}},
+    {{1, 9, 6, 5},
+     {.in_channels = 9,
+      .out_channels = 15,
+      .kernel = {3, 3},
+      .padding = Padding::all(1),
+      .groups = 3}},
+    {{2, 36, 5, 5},
+     {.in_channels = 36,
+      .out_channels = 36,
+      .kernel = {3, 3},
+      .stride = {2, 2},
+      .padding = Padding::all(1),
+      .groups = 9}},
+    {{1, 64, 4, 4},
+     {.in_channels = 64,
+      .out_channels = 32,
+      .kernel = {3, 3},
+      .padding = Padding::all(1),
+      .groups = 8}},
     {{1, 40, 4, 6}, {.in_channels = 40, .out_channels = 60, .groups = 2}},
-    {{1, 12, 7, 6}, {.in_channels = 12, .out_channels = 24, .kernel = {3, 3}, .padding = Padding::all(1), .groups = 12}},
-    {{1, 17, 4, 4}, {.in_channels = 17, .out_channels = 17, .kernel = {3, 3}, .padding = Padding::all(1), .groups = 17}},
+    {{1, 12, 7, 6},
+     {.in_channels = 12,
+      .out_channels = 24,
+      .kernel = {3, 3},
+      .padding = Padding::all(1),
+      .groups = 12}},
+    {{1, 17, 4, 4},
+     {.in_channels = 17,
+      .out_channels = 17,
+      .kernel = {3, 3},
+      .padding = Padding::all(1),
+      .groups = 17}},
 };
 
 constexpr Case kFirstLayers[] = {
     {{1, 3, 17, 19}, square(3, 32, 3, 2)},
     {{2, 3, 23, 21}, square(3, 17, 7, 2)},
-    {{1, 3, 9, 8}, {.in_channels = 3, .out_channels = 24, .kernel = {3, 3}, .stride = {2, 2},
-                    .padding = {0, 0, 1, 1}}},
+    {{1, 3, 9, 8},
+     {.in_channels = 3,
+      .out_channels = 24,
+      .kernel = {3, 3},
+      .stride = {2, 2},
+      .padding = {0, 0, 1, 1}}},
     {{3, 1, 28, 28}, square(1, 6, 5)},
     {{1, 4, 11, 9}, {.in_channels = 4, .out_channels = 33, .kernel = {2, 2}, .stride = {3, 4}}},
-    {{1, 2, 5, 7}, {.in_channels = 2, .out_channels = 8, .kernel = {3, 3}, .dilation = {2, 3},
-                    .padding = {4, 5, 3, 2}}},
-    {{1, 4, 6, 6}, {.in_channels = 4, .out_channels = 10, .kernel = {3, 3}, .padding = Padding::all(1), .groups = 2}},
+    {{1, 2, 5, 7},
+     {.in_channels = 2,
+      .out_channels = 8,
+      .kernel = {3, 3},
+      .dilation = {2, 3},
+      .padding = {4, 5, 3, 2}}},
+    {{1, 4, 6, 6},
+     {.in_channels = 4,
+      .out_channels = 10,
+      .kernel = {3, 3},
+      .padding = Padding::all(1),
+      .groups = 2}},
     {{1, 3, 1, 1}, square(3, 5, 3)},
-    {{1, 3, 1, 4}, {.in_channels = 3, .out_channels = 5, .kernel = {1, 2}, .stride = {1, 3}, .padding = {2, 6, 1, 5}}},
+    {{1, 3, 1, 4},
+     {.in_channels = 3,
+      .out_channels = 5,
+      .kernel = {1, 2},
+      .stride = {1, 3},
+      .padding = {2, 6, 1, 5}}},
     {{1, 1, 3, 2}, square(1, 1, 1)},
 };
 
@@ -297,7 +363,8 @@ TEST_CASE("a convolution may write onto its residual") {
         CAPTURE(std::string(kernels->isa));
         const Shape shape{2, 21, 5, 9};
         const ConvGeometry g = square(21, 21, 3);
-        const lumbar::Tensor x = oracle::random_tensor(shape, 1), r = oracle::random_tensor(shape, 2);
+        const lumbar::Tensor x = oracle::random_tensor(shape, 1),
+                             r = oracle::random_tensor(shape, 2);
         const Filters filters(g, 3);
         const DirectConv conv(*kernels, g, {});
         const lumbar::AlignedBuffer packed = pack(conv, filters.reader());
@@ -337,8 +404,7 @@ TEST_CASE("a convolution of small integers is exact") {
         const BlockedView view = out.view();
         const ConvCall call{.in = in.view(), .out = {&view, 1}};
         conv.run(call, packed.data(), 0, conv.units(call), nullptr);
-        CHECK(oracle::mismatch(
-                  oracle::conv2d(Array{x.view()}, filters.weights, filters.bias, g),
-                  out.values()) == "");
+        CHECK(oracle::mismatch(oracle::conv2d(Array{x.view()}, filters.weights, filters.bias, g),
+                               out.values()) == "");
     }
 }

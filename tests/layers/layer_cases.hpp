@@ -21,9 +21,9 @@ using lumbar::Shape;
 using oracle::Array;
 using oracle::Guarded;
 
-inline constexpr Activation kActivations[] = {
-    Activation::none,       Activation::relu,         Activation::relu6,
-    Activation::hard_swish, Activation::hard_sigmoid, Activation::sigmoid};
+inline constexpr Activation kActivations[] = {Activation::none,         Activation::relu,
+                                              Activation::relu6,        Activation::hard_swish,
+                                              Activation::hard_sigmoid, Activation::sigmoid};
 
 /// Those that all kernels apply themselves.
 inline std::vector<Activation> fusable_activations() {
@@ -40,8 +40,8 @@ struct Filters {
     std::vector<float> bias;
 
     Filters(const ConvGeometry& g, std::uint64_t seed)
-        : weights(oracle::random_floats(
-              static_cast<std::size_t>(g.out_channels * g.filter_size()), seed)),
+        : weights(oracle::random_floats(static_cast<std::size_t>(g.out_channels * g.filter_size()),
+                                        seed)),
           bias(oracle::random_floats(static_cast<std::size_t>(g.out_channels), seed + 1)) {}
 
     auto reader() const {

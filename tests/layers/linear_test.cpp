@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
-
 #include "layer_cases.hpp"
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/layers/linear.hpp>
+
+#include <doctest/doctest.h>
 
 using namespace layer_cases;
 using lumbar::Epilogue;
@@ -35,10 +35,9 @@ std::string check_linear(const KernelTable& kernels, const Case& c) {
     in.fill(x, c.in.pixels() == 1 ? oracle::kNan : 1e30f);
     const LinearCall call{
         .in = in.view(), .out = out.view(), .epilogue = Epilogue::of(c.activation)};
-    const std::string wrong =
-        oracle::run_both_ways({&out}, layer.units(call), [&](std::int64_t begin, std::int64_t end) {
-            layer.run(call, packed.data(), begin, end);
-        });
+    const std::string wrong = oracle::run_both_ways(
+        {&out}, layer.units(call),
+        [&](std::int64_t begin, std::int64_t end) { layer.run(call, packed.data(), begin, end); });
     if (!wrong.empty()) return wrong;
     return expect_conv(Array{x.view()}, filters, g, nullptr, c.activation).mismatch(out);
 }

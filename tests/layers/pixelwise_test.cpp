@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
-
 #include "layer_cases.hpp"
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/layers/pixelwise.hpp>
+
+#include <doctest/doctest.h>
 
 #include <limits>
 
@@ -73,10 +73,12 @@ std::string check_pixelwise(const KernelTable& kernels, const Shape& shape, cons
     Array want{x.view()};
     if (o.scale == Scale::gate) want = oracle::scale_channels(want, Array{gate.view()});
     if (o.scale == Scale::channel) {
-        want = oracle::map_channels(want, [&](double v, std::size_t c) { return v * static_cast<double>(scales[c]); });
+        want = oracle::map_channels(
+            want, [&](double v, std::size_t c) { return v * static_cast<double>(scales[c]); });
     }
     if (o.shift) {
-        want = oracle::map_channels(want, [&](double v, std::size_t c) { return v + static_cast<double>(shifts[c]); });
+        want = oracle::map_channels(
+            want, [&](double v, std::size_t c) { return v + static_cast<double>(shifts[c]); });
     }
     if (call.addend) want = oracle::add(want, Array{b.view()});
     want = oracle::activate(want, o.activation);
@@ -123,8 +125,8 @@ TEST_CASE("pixelwise layers apply every activation, also in place") {
 
 TEST_CASE("activations treat NaN and infinities as PyTorch does") {
     constexpr float kInf = std::numeric_limits<float>::infinity();
-    constexpr float kValues[] = {oracle::kNan, kInf, -kInf, 0.0f, -0.0f, 3e38f, -3e38f, 100, -100,
-                                 1e-40f,       6,    -3,    3};
+    constexpr float kValues[] = {oracle::kNan, kInf, -kInf,  0.0f, -0.0f, 3e38f, -3e38f,
+                                 100,          -100, 1e-40f, 6,    -3,    3};
     constexpr int kWidth = static_cast<int>(std::size(kValues));
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));
@@ -153,9 +155,9 @@ TEST_CASE("a channel copy puts slices anywhere, and zeroes what the last one lea
         std::vector<int> parts;
         int h, w;
     };
-    const Case cases[] = {{{1}, 1, 1},          {{3, 5}, 2, 9},      {{16, 16, 32}, 3, 3},
-                          {{13, 17, 1, 8}, 4, 5}, {{24, 33, 24}, 2, 2}, {{1, 1, 1, 1, 1}, 1, 4},
-                          {{40, 3}, 13, 1}};
+    const Case cases[] = {
+        {{1}, 1, 1},          {{3, 5}, 2, 9},          {{16, 16, 32}, 3, 3}, {{13, 17, 1, 8}, 4, 5},
+        {{24, 33, 24}, 2, 2}, {{1, 1, 1, 1, 1}, 1, 4}, {{40, 3}, 13, 1}};
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));
         for (const Case& c : cases) {
@@ -166,8 +168,8 @@ TEST_CASE("a channel copy puts slices anywhere, and zeroes what the last one lea
             std::vector<Array> arrays;
             ins.reserve(c.parts.size());
             for (const int channels : c.parts) {
-                const lumbar::Tensor x =
-                    oracle::random_tensor({2, channels, c.h, c.w}, static_cast<std::uint64_t>(shape.c));
+                const lumbar::Tensor x = oracle::random_tensor({2, channels, c.h, c.w},
+                                                               static_cast<std::uint64_t>(shape.c));
                 ins.emplace_back(x.shape(), kernels->lanes,
                                  Guarded::Options{.border = {0, 1, 0, 1}});
                 ins.back().fill(x, oracle::kNan);

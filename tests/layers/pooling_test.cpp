@@ -1,9 +1,9 @@
-#include <doctest/doctest.h>
-
 #include "layer_cases.hpp"
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/layers/pooling.hpp>
+
+#include <doctest/doctest.h>
 
 #include <limits>
 
@@ -33,10 +33,9 @@ std::string check_pool(const KernelTable& kernels, const PoolGeometry& g, const 
     in.fill(x);
     in.fill_border(oracle::kNan);
     const PoolCall call{.in = in.view(), .out = out.view()};
-    const std::string wrong =
-        oracle::run_both_ways({&out}, pool.units(call), [&](std::int64_t begin, std::int64_t end) {
-            pool.run(call, begin, end);
-        });
+    const std::string wrong = oracle::run_both_ways(
+        {&out}, pool.units(call),
+        [&](std::int64_t begin, std::int64_t end) { pool.run(call, begin, end); });
     if (!wrong.empty()) return wrong;
     // A maximum is exact; an average of n values in [-1, 1] has the error of a sum of n, over n.
     return oracle::mismatch(want, out.values(), [&](std::size_t i) {

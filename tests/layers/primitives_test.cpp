@@ -1,11 +1,11 @@
-#include <doctest/doctest.h>
-
 #include <oracle/guarded.hpp>
 #include <oracle/kernel_tables.hpp>
 #include <oracle/oracle.hpp>
 
 #include <lumbar/core/thread_pool.hpp>
 #include <lumbar/layers/primitives.hpp>
+
+#include <doctest/doctest.h>
 
 #include <span>
 #include <string>
@@ -67,8 +67,8 @@ void check_conv(const Layer& layer, const std::vector<float>& weights,
                 const std::vector<float>& bias, const Tensor& x, const ConvGeometry& g,
                 Activation activation) {
     CHECK(layer.geometry().padding == g.padding);
-    const Array want = oracle::activate(oracle::conv2d(Array(x.view()), weights, bias, g),
-                                        activation);
+    const Array want =
+        oracle::activate(oracle::conv2d(Array(x.view()), weights, bias, g), activation);
     BlockedTensor in = input_of(layer, x);
     BlockedTensor y(layer.output_layout(x.shape(), {1, 0, 2, 1}));
     CHECK(check(want, y, kClose, [&](Executor* e) { layer(in, y, e); }) == "");
@@ -94,25 +94,22 @@ TEST_CASE("Conv2d takes its kernel, stride and activation as template arguments"
         }
         {
             const auto w = floats(5 * 13 * 7, 2);
-            const lumbar::Conv2d<Size2d(1, 7)> layer(
-                w, {}, {.in_channels = 13, .out_channels = 5}, *kernels);
-            check_conv(layer, w, {}, x,
-                       {.in_channels = 13,
-                        .out_channels = 5,
-                        .kernel = {1, 7},
-                        .padding = {0, 3, 0, 3}},
-                       Activation::none);
+            const lumbar::Conv2d<Size2d(1, 7)> layer(w, {}, {.in_channels = 13, .out_channels = 5},
+                                                     *kernels);
+            check_conv(
+                layer, w, {}, x,
+                {.in_channels = 13, .out_channels = 5, .kernel = {1, 7}, .padding = {0, 3, 0, 3}},
+                Activation::none);
         }
         {
             const auto w = floats(26 * 9, 2), b = floats(26, 3);
-            const lumbar::Conv2d<3, 1, Activation::sigmoid> layer(
-                w, b,
-                {.in_channels = 13,
-                 .out_channels = 26,
-                 .padding = Padding{1, 2, 3, 0},
-                 .dilation = {2, 1},
-                 .groups = 13},
-                *kernels);
+            const lumbar::Conv2d<3, 1, Activation::sigmoid> layer(w, b,
+                                                                  {.in_channels = 13,
+                                                                   .out_channels = 26,
+                                                                   .padding = Padding{1, 2, 3, 0},
+                                                                   .dilation = {2, 1},
+                                                                   .groups = 13},
+                                                                  *kernels);
             check_conv(layer, w, b, x,
                        {.in_channels = 13,
                         .out_channels = 26,
@@ -172,8 +169,8 @@ TEST_CASE("FirstConv2d reads a plain tensor") {
         const auto w = floats(24 * 3 * 49, 2), b = floats(24, 3);
         const lumbar::FirstConv2d<7, 2, Activation::relu> layer(
             w, b, {.in_channels = 3, .out_channels = 24}, *kernels);
-        const Array want = oracle::activate(
-            oracle::conv2d(Array(x.view()), w, b, layer.geometry()), Activation::relu);
+        const Array want = oracle::activate(oracle::conv2d(Array(x.view()), w, b, layer.geometry()),
+                                            Activation::relu);
         BlockedTensor y(layer.output_layout(x.shape()));
         CHECK(check(want, y, kClose, [&](Executor* e) { layer(x, y, e); }) == "");
     }
@@ -192,14 +189,11 @@ TEST_CASE("pooling primitives pool") {
         };
         constexpr auto kAverage = PoolGeometry::Kind::average;
         check_pool(lumbar::MaxPool2d<2>(*kernels), {});
-        check_pool(lumbar::MaxPool2d<3, 2>({.padding = Padding::all(1), .ceil_mode = true},
+        check_pool(
+            lumbar::MaxPool2d<3, 2>({.padding = Padding::all(1), .ceil_mode = true}, *kernels),
+            {.kernel = {3, 3}, .stride = {2, 2}, .padding = Padding::all(1), .ceil_mode = true});
+        check_pool(lumbar::AvgPool2d<3, 1>({.padding = Padding::all(1), .count_include_pad = false},
                                            *kernels),
-                   {.kernel = {3, 3},
-                    .stride = {2, 2},
-                    .padding = Padding::all(1),
-                    .ceil_mode = true});
-        check_pool(lumbar::AvgPool2d<3, 1>(
-                       {.padding = Padding::all(1), .count_include_pad = false}, *kernels),
                    {.kind = kAverage,
                     .kernel = {3, 3},
                     .stride = {1, 1},
@@ -242,9 +236,9 @@ TEST_CASE("elementwise primitives agree with the definition, in place") {
                      {.channels = 19, .epsilon = 1e-3}, *kernels),
                  oracle::activate(oracle::batch_norm(ax, gamma, beta, mean, variance, 1e-3),
                                   Activation::relu));
-        in_place(lumbar::BatchNorm2d<>({.mean = mean, .variance = variance}, {.channels = 19},
-                                       *kernels),
-                 oracle::batch_norm(ax, {}, {}, mean, variance, 1e-5));
+        in_place(
+            lumbar::BatchNorm2d<>({.mean = mean, .variance = variance}, {.channels = 19}, *kernels),
+            oracle::batch_norm(ax, {}, {}, mean, variance, 1e-5));
 
         const lumbar::Add<Activation::relu> add(*kernels);
         CHECK(check(oracle::activate(oracle::add(ax, ab), Activation::relu), y, kClose,
@@ -276,8 +270,7 @@ TEST_CASE("Concat joins any channels") {
         }
         BlockedTensor y(Shape{2, channels, 4, 7}, kernels->lanes, Padding::all(1));
         const lumbar::Concat concat(*kernels);
-        CHECK(check(oracle::concat(arrays), y, 0,
-                    [&](Executor* e) { concat(views, y, e); }) == "");
+        CHECK(check(oracle::concat(arrays), y, 0, [&](Executor* e) { concat(views, y, e); }) == "");
         BlockedTensor two(Shape{2, 21, 4, 7}, kernels->lanes);
         CHECK(check(oracle::concat({arrays[0], arrays[1]}), two, 0, [&](Executor* e) {
                   concat({views[0], views[1]}, two, e);
@@ -294,9 +287,9 @@ TEST_CASE("Linear flattens as PyTorch does") {
             w, b, {.in = {.c = 13, .h = 7, .w = 7}, .outputs = 29}, *kernels);
         BlockedTensor in = input_of(layer, x);
         BlockedTensor y(layer.output_layout(x.shape()));
-        CHECK(check(oracle::activate(oracle::linear(Array(x.view()), w, b, 29),
-                                     Activation::sigmoid),
-                    y, kClose, [&](Executor* e) { layer(in, y, e); }) == "");
+        CHECK(
+            check(oracle::activate(oracle::linear(Array(x.view()), w, b, 29), Activation::sigmoid),
+                  y, kClose, [&](Executor* e) { layer(in, y, e); }) == "");
     }
 }
 
@@ -307,12 +300,9 @@ TEST_CASE("SqueezeExcite gates channels by their averages") {
         const Tensor x = oracle::random_tensor(shape, 1);
         const auto w1 = floats(6 * 24, 2), b1 = floats(6, 3), w2 = floats(24 * 6, 4, -4, 4),
                    b2 = floats(24, 5);
-        const lumbar::SqueezeExcite<Activation::sigmoid> layer({.squeeze_weights = w1,
-                                                                .squeeze_bias = b1,
-                                                                .expand_weights = w2,
-                                                                .expand_bias = b2},
-                                                               {.channels = 24, .squeezed = 6},
-                                                               *kernels);
+        const lumbar::SqueezeExcite<Activation::sigmoid> layer(
+            {.squeeze_weights = w1, .squeeze_bias = b1, .expand_weights = w2, .expand_bias = b2},
+            {.channels = 24, .squeezed = 6}, *kernels);
         const Array ax(x.view());
         const Array squeezed = oracle::activate(
             oracle::linear(oracle::global_average_pool(ax), w1, b1, 6), Activation::relu);
@@ -340,8 +330,8 @@ TEST_CASE("primitives make a small network") {
         const auto w3 = floats(8 * 20, 11), b3 = floats(8, 12);
         const auto w4 = floats(10 * 8, 13), b4 = floats(10, 14);
 
-        const lumbar::FirstConv2d<3, 2, hard_swish> stem(
-            w0, b0, {.in_channels = 3, .out_channels = 8}, k);
+        const lumbar::FirstConv2d<3, 2, hard_swish> stem(w0, b0,
+                                                         {.in_channels = 3, .out_channels = 8}, k);
         const lumbar::PointwiseConv2d<relu> expand(w1, b1, {.in_channels = 8, .out_channels = 20},
                                                    k);
         const lumbar::DepthwiseConv2d<3, 1, relu> depthwise(w2, b2, {.channels = 20}, k);
@@ -356,13 +346,14 @@ TEST_CASE("primitives make a small network") {
         const Tensor image = oracle::random_tensor({2, 3, 15, 13}, 99);
         const Shape small = stem.output_shape(image.shape());
         BlockedTensor a(stem.output_layout(image.shape()));
-        BlockedTensor wide(expand.output_layout(small, depthwise.border(expand.output_shape(small))));
+        BlockedTensor wide(
+            expand.output_layout(small, depthwise.border(expand.output_shape(small))));
         BlockedTensor filtered(depthwise.output_layout(wide.shape()));
         BlockedTensor averages(pool.output_layout(small));
         BlockedTensor y(head.output_layout(averages.shape()));
 
-        Array v = oracle::activate(
-            oracle::conv2d(Array(image.view()), w0, b0, stem.geometry()), hard_swish);
+        Array v = oracle::activate(oracle::conv2d(Array(image.view()), w0, b0, stem.geometry()),
+                                   hard_swish);
         const Array shortcut = v;
         v = oracle::activate(oracle::conv2d(v, w1, b1, expand.geometry()), relu);
         v = oracle::activate(oracle::conv2d(v, w2, b2, depthwise.geometry()), relu);
@@ -414,8 +405,9 @@ TEST_CASE("primitives say what does not fit") {
           "Conv2d: weights has 100 values, expected 1152");
     CHECK(message_of([&] { Conv(w, few, {.in_channels = 8, .out_channels = 16}); }) ==
           "Conv2d: bias has 100 values, expected 16");
-    CHECK(contains(message_of([&] { Conv(w, b, {.in_channels = 8, .out_channels = 16, .groups = 3}); }),
-                   "3 groups do not divide 8 and 16 channels"));
+    CHECK(contains(
+        message_of([&] { Conv(w, b, {.in_channels = 8, .out_channels = 16, .groups = 3}); }),
+        "3 groups do not divide 8 and 16 channels"));
     CHECK(contains(message_of([&] { Conv(w, b, {.out_channels = 16}); }), "in_channels is 0"));
 
     BlockedTensor x(layer.input_layout({1, 8, 5, 5}));

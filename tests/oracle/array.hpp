@@ -102,11 +102,11 @@ inline lumbar::Tensor random_tensor(Shape shape, std::uint64_t seed, float low =
 inline constexpr double kRounding = 0x1p-24;
 
 /// The error allowed to a float32 sum of `terms` products whose squares add up to
-/// `sum_of_squares`. Partial sums of k terms with random signs are about sqrt(k) terms in size, those
-/// of equal signs grow to the result itself; every one is rounded once, and roundings add up as a
-/// random walk: the deviation is below kRounding * sqrt(terms) * (root of the squares + |result|).
-/// Four deviations are allowed, and two roundings for what follows the sum. A single wrong term is
-/// larger than this by orders of magnitude.
+/// `sum_of_squares`. Partial sums of k terms with random signs are about sqrt(k) terms in size,
+/// those of equal signs grow to the result itself; every one is rounded once, and roundings add up
+/// as a random walk: the deviation is below kRounding * sqrt(terms) * (root of the squares +
+/// |result|). Four deviations are allowed, and two roundings for what follows the sum. A single
+/// wrong term is larger than this by orders of magnitude.
 inline double sum_tolerance(double result, double sum_of_squares, double terms) {
     return kRounding * (2 + 4 * std::sqrt(terms)) * (std::sqrt(sum_of_squares) + std::abs(result));
 }
@@ -118,8 +118,7 @@ inline bool same_bits(float a, float b) {
 /// The first value of `got` further from `want` than tolerance(index) allows, in words, or "".
 /// Not-a-numbers have to meet each other, and so have infinities.
 template <class Tolerance>
-std::string mismatch(const Array& want, const lumbar::ConstTensorView& got,
-                     Tolerance&& tolerance) {
+std::string mismatch(const Array& want, const lumbar::ConstTensorView& got, Tolerance&& tolerance) {
     std::ostringstream text;
     if (want.shape != got.shape) {
         text << "shape " << to_string(got.shape) << ", expected " << to_string(want.shape);
@@ -133,9 +132,9 @@ std::string mismatch(const Array& want, const lumbar::ConstTensorView& got,
         const auto at = static_cast<std::int64_t>(i);
         const std::int64_t pixels = want.shape.pixels();
         text.precision(9);
-        text << "image " << at / pixels / want.shape.c << ", channel "
-             << at / pixels % want.shape.c << ", row " << at % pixels / want.shape.w << ", column "
-             << at % want.shape.w << ": " << g << ", expected " << w << " +- " << tolerance(i);
+        text << "image " << at / pixels / want.shape.c << ", channel " << at / pixels % want.shape.c
+             << ", row " << at % pixels / want.shape.w << ", column " << at % want.shape.w << ": "
+             << g << ", expected " << w << " +- " << tolerance(i);
         return text.str();
     }
     return "";

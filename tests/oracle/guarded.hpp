@@ -29,13 +29,12 @@ class Guarded {
    public:
     struct Options {
         Padding border{};
-        int extra_groups = 1;  ///< groups of a neighbour between two images
+        int extra_groups = 1;   ///< groups of a neighbour between two images
         int extra_columns = 0;  ///< pixels between two rows that are not part of the border
     };
 
     Guarded(Shape shape, int lanes) : Guarded(shape, lanes, Options{}) {}
-    Guarded(Shape shape, int lanes, const Options& options)
-        : shape_(shape), lanes_(lanes), options_(options) {
+    Guarded(Shape shape, int lanes, const Options& options) : shape_(shape) {
         const Padding& b = options.border;
         view_.shape = shape;
         view_.lanes = lanes;
@@ -43,10 +42,9 @@ class Guarded {
         view_.row = std::ptrdiff_t{shape.w + b.left + b.right + options.extra_columns} * lanes;
         view_.group = (shape.h + b.top + b.bottom) * view_.row;
         view_.image = (view_.groups() + options.extra_groups) * view_.group;
-        buffer_ = lumbar::AlignedBuffer(
-            static_cast<std::size_t>(2 * kGuard + shape.n * view_.image));
-        view_.data =
-            buffer_.data() + kGuard + b.top * view_.row + std::ptrdiff_t{b.left} * lanes;
+        buffer_ =
+            lumbar::AlignedBuffer(static_cast<std::size_t>(2 * kGuard + shape.n * view_.image));
+        view_.data = buffer_.data() + kGuard + b.top * view_.row + std::ptrdiff_t{b.left} * lanes;
         kinds_.assign(buffer_.size(), Kind::outside);
         for (int n = 0; n < shape.n; ++n)
             for (int g = 0; g < view_.groups(); ++g)
@@ -55,9 +53,9 @@ class Guarded {
                         for (int lane = 0; lane < lanes; ++lane) {
                             const bool inside = y >= 0 && y < shape.h && x >= 0 && x < shape.w;
                             kinds_[offset(view_.pixel(n, g, y, x) + lane)] =
-                                !inside                         ? Kind::border
+                                !inside                      ? Kind::border
                                 : g * lanes + lane < shape.c ? Kind::value
-                                                                : Kind::tail;
+                                                             : Kind::tail;
                         }
         poison();
     }
@@ -118,8 +116,6 @@ class Guarded {
     }
 
     Shape shape_;
-    int lanes_;
-    Options options_;
     BlockedView view_;
     lumbar::AlignedBuffer buffer_;
     std::vector<Kind> kinds_;

@@ -1,7 +1,7 @@
-// What a graph means: every node's value in double precision, from the naive operators of oracle.hpp.
-// Understands what passes write into nodes (folded batch norms, residuals, activations), so that a
-// graph can be held against the one that a pass was given. Slices are where values live, not what
-// they are: ignored.
+// What a graph means: every node's value in double precision, from the naive operators of
+// oracle.hpp. Understands what passes write into nodes (folded batch norms, residuals,
+// activations), so that a graph can be held against the one that a pass was given. Slices are where
+// values live, not what they are: ignored.
 #pragma once
 
 #include <oracle/oracle.hpp>

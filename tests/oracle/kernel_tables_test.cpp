@@ -1,6 +1,6 @@
-#include <doctest/doctest.h>
-
 #include <oracle/kernel_tables.hpp>
+
+#include <doctest/doctest.h>
 
 TEST_CASE("kernel tables differ, and the native one comes first") {
     const auto& tables = oracle::kernel_tables();

@@ -27,8 +27,8 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// torch.nn.functional.conv2d. Weights are [out][in / groups][kernel h][kernel w]; the bias may be
 /// empty. `term` maps a pair of factors to what is added up, and `bias_term` the bias.
 template <class Weights, class Term, class BiasTerm>
-Array conv2d_of(const Array& x, const Weights& weights, const Weights& bias,
-                const ConvGeometry& g, Term&& term, BiasTerm&& bias_term) {
+Array conv2d_of(const Array& x, const Weights& weights, const Weights& bias, const ConvGeometry& g,
+                Term&& term, BiasTerm&& bias_term) {
     const int out_h =
         (x.shape.h + g.padding.top + g.padding.bottom - g.dilation.h * (g.kernel.h - 1) - 1) /
             g.stride.h +
@@ -49,8 +49,7 @@ Array conv2d_of(const Array& x, const Weights& weights, const Weights& bias,
                         for (int ky = 0; ky < g.kernel.h; ++ky)
                             for (int kx = 0; kx < g.kernel.w; ++kx) {
                                 const int iy = oy * g.stride.h - g.padding.top + ky * g.dilation.h;
-                                const int ix =
-                                    ox * g.stride.w - g.padding.left + kx * g.dilation.w;
+                                const int ix = ox * g.stride.w - g.padding.left + kx * g.dilation.w;
                                 if (iy < 0 || iy >= x.shape.h || ix < 0 || ix >= x.shape.w)
                                     continue;
                                 const std::size_t at = static_cast<std::size_t>(
@@ -66,8 +65,7 @@ Array conv2d_of(const Array& x, const Weights& weights, const Weights& bias,
 inline Array conv2d(const Array& x, std::span<const float> weights, std::span<const float> bias,
                     const ConvGeometry& g) {
     return conv2d_of(
-        x, weights, bias, g, [](double a, double w) { return a * w; },
-        [](double b) { return b; });
+        x, weights, bias, g, [](double a, double w) { return a * w; }, [](double b) { return b; });
 }
 
 /// The sums of the squared products of conv2d: what sum_tolerance takes.
@@ -103,8 +101,7 @@ inline int pool_outputs(int input, int before, int after, int kernel, int stride
     const int span = dilation * (kernel - 1) + 1;
     for (int start = -before;; start += stride, ++outputs) {
         const bool fits = start + span <= input + after;
-        const bool partial = ceil_mode && start < input &&
-                             start - stride + span < input + after;
+        const bool partial = ceil_mode && start < input && start - stride + span < input + after;
         if (!fits && !partial) return outputs;
     }
 }

@@ -1,13 +1,13 @@
-#include <doctest/doctest.h>
-
 #include <oracle/oracle.hpp>
+
+#include <doctest/doctest.h>
 
 namespace {
 
-using oracle::Array;
 using lumbar::Activation;
 using lumbar::PoolGeometry;
 using lumbar::Shape;
+using oracle::Array;
 
 Array of(Shape shape, std::vector<double> values) {
     Array a(shape);
@@ -44,8 +44,8 @@ TEST_CASE("the convolution oracle gives results worked out by hand") {
     }
     SUBCASE("two groups read their own channels") {
         const Array x = of({1, 4, 1, 1}, {1, 2, 3, 4});
-        const Array y = oracle::conv2d(x, weights, {},
-                                       {.in_channels = 4, .out_channels = 2, .groups = 2});
+        const Array y =
+            oracle::conv2d(x, weights, {}, {.in_channels = 4, .out_channels = 2, .groups = 2});
         CHECK(y.values == std::vector<double>{21, 4300});
     }
 }
@@ -53,10 +53,12 @@ TEST_CASE("the convolution oracle gives results worked out by hand") {
 TEST_CASE("the pooling oracles give results worked out by hand") {
     const std::vector<double> maxima = oracle::max_pool(three_by_three(), {}).values;
     CHECK(maxima == std::vector<double>{5});
-    CHECK(oracle::max_pool(three_by_three(), {.ceil_mode = true}).values == std::vector<double>{5, 6, 8, 9});
+    CHECK(oracle::max_pool(three_by_three(), {.ceil_mode = true}).values ==
+          std::vector<double>{5, 6, 8, 9});
 
     PoolGeometry g{.kind = PoolGeometry::Kind::average, .padding = lumbar::Padding::all(1)};
-    CHECK(oracle::average_pool(three_by_three(), g).values == std::vector<double>{0.25, 1.25, 2.75, 7});
+    CHECK(oracle::average_pool(three_by_three(), g).values ==
+          std::vector<double>{0.25, 1.25, 2.75, 7});
     g.count_include_pad = false;
     CHECK(oracle::average_pool(three_by_three(), g).values == std::vector<double>{1, 2.5, 5.5, 7});
 
@@ -65,7 +67,8 @@ TEST_CASE("the pooling oracles give results worked out by hand") {
     CHECK(oracle::average_pool(three_by_three(), g).values == std::vector<double>{3, 4.5, 7.5, 9});
 
     // Rows 0-1 and 1-2 overlap.
-    CHECK(oracle::adaptive_average_pool(three_by_three(), {2, 1}).values == std::vector<double>{3.5, 6.5});
+    CHECK(oracle::adaptive_average_pool(three_by_three(), {2, 1}).values ==
+          std::vector<double>{3.5, 6.5});
 
     const Array nan = of({1, 1, 2, 2}, {1, static_cast<double>(oracle::kNan), 2, 3});
     CHECK(std::isnan(oracle::max_pool(nan, {}).values[0]));
@@ -85,12 +88,15 @@ TEST_CASE("the number of windows agrees with ATen's formula") {
                         // ATen, Pool.h, pooling_output_shape_pad_lr.
                         const int room =
                             input + 2 * pad - (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
-                        int want = (room >= 0 ? room / stride : -((stride - 1 - room) / stride)) + 1;
+                        int want =
+                            (room >= 0 ? room / stride : -((stride - 1 - room) / stride)) + 1;
                         if (ceil_mode && (want - 1) * stride >= input + pad) --want;
                         want = std::max(want, 0);
-                        const int oracles = oracle::pool_outputs(input, pad, pad, kernel, stride, 1, ceil_mode);
+                        const int oracles =
+                            oracle::pool_outputs(input, pad, pad, kernel, stride, 1, ceil_mode);
                         CHECK(oracles == want);
-                        const int librarys = lumbar::pool_positions(input, pad, pad, kernel, stride, 1, ceil_mode);
+                        const int librarys =
+                            lumbar::pool_positions(input, pad, pad, kernel, stride, 1, ceil_mode);
                         CHECK(librarys == want);
                     }
 }
@@ -126,7 +132,9 @@ TEST_CASE("the tolerance of a sum accepts float32 and rejects one wrong weight")
         float low;
     };
     // Random signs, and all of one sign.
-    for (const auto& [channels, low] : {Case{4, -1}, Case{64, -1}, Case{512, -1}, Case{512, 0}}) {
+    for (const Case& c : {Case{4, -1}, Case{64, -1}, Case{512, -1}, Case{512, 0}}) {
+        const int channels = c.channels;
+        const float low = c.low;
         CAPTURE(channels);
         const lumbar::ConvGeometry g{.in_channels = channels, .out_channels = 8, .kernel = {3, 3}};
         const lumbar::Tensor x = oracle::random_tensor({1, channels, 3, 3}, 1, low);

@@ -1,8 +1,8 @@
-#include <doctest/doctest.h>
-
 #include <oracle/array.hpp>
 
 #include <lumbar/simd/simd.hpp>
+
+#include <doctest/doctest.h>
 
 #include <algorithm>
 #include <array>
@@ -200,8 +200,7 @@ TEST_CASE_TEMPLATE("exp is accurate to a few units in the last place", Arch,
     oracle::Random random(1);
     for (int i = 0; i < 4000; ++i) {
         const float x = random.real(-87, 88);
-        const float got =
-            lanes_of<Arch>(simd::exp<Arch>(simd::broadcast<Arch>(x)))[0];
+        const float got = lanes_of<Arch>(simd::exp<Arch>(simd::broadcast<Arch>(x)))[0];
         const double want = std::exp(static_cast<double>(x));
         worst = std::max(worst, std::abs(static_cast<double>(got) - want) / want);
     }
@@ -223,8 +222,8 @@ TEST_CASE_TEMPLATE("pow is accurate for the bases and exponents of normalisation
     oracle::Random random(2);
     for (int i = 0; i < 4000; ++i) {
         const float x = std::exp(random.real(-7, 12)), p = random.real(0.25f, 2);
-        const float got = lanes_of<Arch>(
-            simd::pow<Arch>(simd::broadcast<Arch>(x), simd::broadcast<Arch>(p)))[0];
+        const float got =
+            lanes_of<Arch>(simd::pow<Arch>(simd::broadcast<Arch>(x), simd::broadcast<Arch>(p)))[0];
         const double want = std::pow(static_cast<double>(x), static_cast<double>(p));
         worst = std::max(worst, std::abs(static_cast<double>(got) - want) / want);
     }

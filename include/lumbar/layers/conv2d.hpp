@@ -7,7 +7,12 @@
 #include <lumbar/layers/elementwise.hpp>
 #include <lumbar/layers/primitive.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
+#include <utility>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -39,8 +44,7 @@ inline ConvGeometry conv_geometry(const char* name, Size2d kernel, Size2d stride
                          std::to_string(o.in_channels) + " and " + std::to_string(o.out_channels) +
                          " channels");
     }
-    const Padding padding =
-        o.padding ? *o.padding : centred(kernel.extent(), o.dilation);
+    const Padding padding = o.padding ? *o.padding : centred(kernel.extent(), o.dilation);
     if (std::min({padding.top, padding.left, padding.bottom, padding.right}) < 0) {
         reject(name, "padding is negative");
     }
@@ -133,10 +137,8 @@ class Conv2d : public detail::ConvLayer<DirectConv> {
              Executor* executor) const {
         check(x, y);
         if (residual) detail::check_view(name_, "residual", *residual, y.shape, kernels_->lanes);
-        const ConvCall call{.in = x,
-                            .out = {&y, 1},
-                            .residual = residual,
-                            .epilogue = detail::fused(Act)};
+        const ConvCall call{
+            .in = x, .out = {&y, 1}, .residual = residual, .epilogue = detail::fused(Act)};
         detail::for_ranges(executor, driver_.units(call),
                            [&](std::int64_t begin, std::int64_t end) {
                                driver_.run(call, packed_.data(), begin, end, nullptr);
@@ -158,8 +160,8 @@ class PointwiseConv2d : public Conv2d<1, 1, Act> {
                     const Options& options, const KernelTable& kernels = native_kernels())
         : Conv2d<1, 1, Act>(
               "PointwiseConv2d", weights, bias,
-              {.in_channels = options.in_channels, .out_channels = options.out_channels},
-              kernels) {}
+              {.in_channels = options.in_channels, .out_channels = options.out_channels}, kernels) {
+    }
 };
 
 /// Every channel with its own filter (torch.nn.Conv2d with as many groups as channels). Weights are
@@ -202,11 +204,11 @@ class FirstConv2d : public detail::ConvLayer<DirectConv> {
    public:
     FirstConv2d(std::span<const float> weights, std::span<const float> bias,
                 const Conv2dOptions& options, const KernelTable& kernels = native_kernels())
-        : ConvLayer("FirstConv2d", kernels,
-                    DirectConv(kernels,
-                               detail::conv_geometry("FirstConv2d", Kernel, Stride, options),
-                               {.plain_input = true}),
-                    weights, bias) {}
+        : ConvLayer(
+              "FirstConv2d", kernels,
+              DirectConv(kernels, detail::conv_geometry("FirstConv2d", Kernel, Stride, options),
+                         {.plain_input = true}),
+              weights, bias) {}
 
     void operator()(const ConstTensorView& x, const BlockedView& y,
                     Executor* executor = nullptr) const {

@@ -9,9 +9,9 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
-#include <string>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -179,15 +179,14 @@ class Concat {
                            kernels_->lanes);
         // A unit is a row of pixels of all inputs: neighbours may share a vector.
         const ChannelCopy copy;
-        detail::for_ranges(executor, copy.units({.in = {}, .out = y}),
-                           [&](std::int64_t begin, std::int64_t end) {
-                               int first = 0;
-                               for (const BlockedView& x : inputs) {
-                                   copy.run({.in = x, .out = y, .first_channel = first}, begin,
-                                            end);
-                                   first += x.shape.c;
-                               }
-                           });
+        detail::for_ranges(
+            executor, copy.units({.in = {}, .out = y}), [&](std::int64_t begin, std::int64_t end) {
+                int first = 0;
+                for (const BlockedView& x : inputs) {
+                    copy.run({.in = x, .out = y, .first_channel = first}, begin, end);
+                    first += x.shape.c;
+                }
+            });
     }
     void operator()(std::initializer_list<BlockedView> inputs, const BlockedView& y,
                     Executor* executor = nullptr) const {

@@ -6,6 +6,11 @@
 #include <lumbar/layers/pool2d.hpp>
 #include <lumbar/layers/primitive.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 LUMBAR_NAMESPACE_BEGIN
 
 /// y = activation(weights * x + bias), as torch.flatten and torch.nn.Linear. Weights are
@@ -41,18 +46,16 @@ class Linear {
     /// `x` is N times the shape given in Options, without a border; `y` is N x outputs x 1 x 1.
     void operator()(const BlockedView& x, const BlockedView& y,
                     Executor* executor = nullptr) const {
-        detail::check_view("Linear", "input", x, {x.shape.n, in_.c, in_.h, in_.w},
-                           kernels_->lanes);
+        detail::check_view("Linear", "input", x, {x.shape.n, in_.c, in_.h, in_.w}, kernels_->lanes);
         detail::check_view("Linear", "output", y, output_shape(x.shape), kernels_->lanes);
         if (x.border != Padding{} || !x.dense() ||
             x.group != static_cast<std::ptrdiff_t>(x.shape.pixels()) * x.lanes) {
             detail::reject("Linear", "the input must be dense, without a border");
         }
         const LinearCall call{.in = x, .out = y, .epilogue = detail::fused(Act)};
-        detail::for_ranges(executor, layer_.units(call),
-                           [&](std::int64_t begin, std::int64_t end) {
-                               layer_.run(call, packed_.data(), begin, end);
-                           });
+        detail::for_ranges(executor, layer_.units(call), [&](std::int64_t begin, std::int64_t end) {
+            layer_.run(call, packed_.data(), begin, end);
+        });
         detail::apply_unfused(*kernels_, Act, y, executor);
     }
 

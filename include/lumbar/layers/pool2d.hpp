@@ -1,9 +1,12 @@
-// Primitives of pooling. They plan their windows anew in every call (a few hundred bytes of memory);
-// a compiled network does it once.
+// Primitives of pooling. They plan their windows anew in every call (a few hundred bytes of
+// memory); a compiled network does it once.
 #pragma once
 
 #include <lumbar/layers/pooling.hpp>
 #include <lumbar/layers/primitive.hpp>
+
+#include <algorithm>
+#include <cstdint>
 
 LUMBAR_NAMESPACE_BEGIN
 

@@ -25,6 +25,7 @@
 #include <lumbar/core/error.hpp>
 #include <lumbar/core/executor.hpp>
 #include <lumbar/core/float_environment.hpp>
+#include <lumbar/core/geometry.hpp>
 #include <lumbar/core/shape.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
@@ -71,8 +72,8 @@ inline void check_positive(const char* layer, const char* what, int value) {
 inline void check_view(const char* layer, const char* what, const BlockedView& view,
                        const Shape& shape, int lanes, const Padding& border = {}) {
     if (view.shape != shape) {
-        reject(layer, std::string("the ") + what + " is " + to_string(view.shape) +
-                          ", expected " + to_string(shape));
+        reject(layer, std::string("the ") + what + " is " + to_string(view.shape) + ", expected " +
+                          to_string(shape));
     }
     if (view.lanes != lanes) {
         reject(layer, std::string("the ") + what + " has " + std::to_string(view.lanes) +
@@ -83,9 +84,9 @@ inline void check_view(const char* layer, const char* what, const BlockedView& v
             return std::to_string(p.top) + ", " + std::to_string(p.left) + ", " +
                    std::to_string(p.bottom) + ", " + std::to_string(p.right);
         };
-        reject(layer, std::string("the border of the ") + what +
-                          " (top, left, bottom, right) is " + text(view.border) +
-                          ", expected at least " + text(border) + ": see border()");
+        reject(layer, std::string("the border of the ") + what + " (top, left, bottom, right) is " +
+                          text(view.border) + ", expected at least " + text(border) +
+                          ": see border()");
     }
 }
 
@@ -106,7 +107,8 @@ inline void check_output(const char* layer, const Shape& in, const Shape& out) {
 template <class Run>
 void for_ranges(Executor* executor, std::int64_t units, Run&& run) noexcept {
     const std::int64_t wanted = executor ? std::int64_t{executor->concurrency()} * 4 : 1;
-    const int chunks = static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(units, 1)));
+    const int chunks =
+        static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(units, 1)));
     parallel_for(executor, chunks, [&](int chunk) {
         const FlushDenormals flush;
         run(units * chunk / chunks, units * (chunk + 1) / chunks);

@@ -1,0 +1,76 @@
+// What holds for every pass, on graphs that nobody designed.
+#include <lumbar/graph/passes/elide_concat.hpp>
+#include <lumbar/graph/passes/fold_batch_norm.hpp>
+#include <lumbar/graph/passes/fuse_activation.hpp>
+#include <lumbar/graph/passes/fuse_residual.hpp>
+
+#include <graph/pass_checks.hpp>
+#include <oracle/random_graph.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+using namespace lumbar;
+
+namespace {
+
+constexpr int kGraphs = 60;
+
+Graph elide_four_lanes(Graph graph) { return elide_concat(std::move(graph), 4); }
+
+using Pass = Graph (*)(Graph);
+struct NamedPass {
+    const char* name;
+    Pass run;
+};
+constexpr std::array<NamedPass, 4> kPasses{{
+    {"elide_concat", elide_four_lanes},
+    {"fold_batch_norm", [](Graph g) { return fold_batch_norm(std::move(g)); }},
+    {"fuse_activation", [](Graph g) { return fuse_activation(std::move(g)); }},
+    {"fuse_residual", [](Graph g) { return fuse_residual(std::move(g)); }},
+}};
+
+void check(const Graph& before, const Graph& after) {
+    REQUIRE(oracle::well_formed(after));
+    CHECK(after.outputs().size() == before.outputs().size());
+    CHECK(oracle::output_difference(before, after, {4, 5}) <= oracle::kSame);
+}
+
+}  // namespace
+
+TEST_CASE("each pass keeps the meaning of any graph, and all of its outputs") {
+    for (std::uint64_t seed = 0; seed < kGraphs; ++seed) {
+        CAPTURE(seed);
+        const Graph graph = oracle::RandomGraph::make(seed);
+        REQUIRE_FALSE(graph.error());
+        for (const NamedPass& pass : kPasses) {
+            CAPTURE(pass.name);
+            check(graph, pass.run(graph));
+        }
+    }
+}
+
+TEST_CASE("passes may run in any order, and again") {
+    for (std::uint64_t seed = 0; seed < kGraphs; ++seed) {
+        CAPTURE(seed);
+        const Graph graph = oracle::RandomGraph::make(1000 + seed);
+        std::array<std::size_t, 4> order{0, 1, 2, 3};
+        // One order per graph: all 24 come about.
+        for (std::uint64_t i = 0; i < seed % 24; ++i) {
+            std::next_permutation(order.begin(), order.end());
+        }
+        Graph after = graph;
+        std::string ran;
+        for (int round = 0; round < 2; ++round) {
+            for (const std::size_t i : order) {
+                after = kPasses[i].run(std::move(after));
+                ran += std::string(" ") + kPasses[i].name;
+            }
+        }
+        CAPTURE(ran);
+        check(graph, after);
+    }
+}

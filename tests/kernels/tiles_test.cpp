@@ -1,0 +1,217 @@
+// The kernels on raw pointers: every tile of every table, at distances that no driver uses.
+#include <oracle/array.hpp>
+#include <oracle/kernel_tables.hpp>
+
+#include <lumbar/core/memory.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string>
+
+using lumbar::AlignedBuffer;
+using lumbar::KernelTable;
+
+namespace {
+
+constexpr float kUntouched = -12345;
+
+AlignedBuffer random_buffer(std::ptrdiff_t count, std::uint64_t seed) {
+    AlignedBuffer buffer(static_cast<std::size_t>(count));
+    oracle::Random random(seed);
+    for (std::size_t i = 0; i < buffer.size(); ++i) buffer.data()[i] = random.real(-1, 1);
+    return buffer;
+}
+
+AlignedBuffer filled_buffer(std::ptrdiff_t count, float value) {
+    AlignedBuffer buffer(static_cast<std::size_t>(count));
+    std::fill_n(buffer.data(), buffer.size(), value);
+    return buffer;
+}
+
+bool close(float got, double want) {
+    return std::abs(static_cast<double>(got) - want) <=
+           32 * oracle::kRounding * (1 + std::abs(want));
+}
+
+}  // namespace
+
+TEST_CASE("every convolution tile computes its pixels and groups, and writes nothing else") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const std::ptrdiff_t L = kernels->lanes;
+        for (int groups = 1; groups <= lumbar::kMaxTileGroups; ++groups)
+            for (int pixels = 1; pixels <= kernels->max_pixels(groups); ++pixels) {
+                CAPTURE(groups);
+                CAPTURE(pixels);
+                // Two groups of 3 and 2 input channels, 2x3 taps, odd distances.
+                lumbar::ConvTile t;
+                t.in_groups = 2;
+                t.in_lanes = 3;
+                t.last_lanes = 2;
+                t.kernel_h = 2;
+                t.kernel_w = 3;
+                t.step = 5;
+                t.tap_col = 7;
+                t.tap_row = 111;
+                t.in_group = 401;
+                t.out_group = (pixels + 2) * L;
+                t.residual_group = (pixels + 1) * L;
+                const AlignedBuffer in = random_buffer(1000, 1);
+                const AlignedBuffer weights = random_buffer(5 * 6 * groups * L, 2);
+                const AlignedBuffer bias = random_buffer(groups * L, 3);
+                const AlignedBuffer residual = random_buffer(groups * t.residual_group, 4);
+                t.weights = weights.data();
+                t.bias = bias.data();
+                const auto tile = kernels->conv[static_cast<std::size_t>(groups - 1)]
+                                               [static_cast<std::size_t>(pixels - 1)];
+                for (const bool add : {false, true}) {
+                    CAPTURE(add);
+                    AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
+                    tile(t, in.data(), out.data(), add ? residual.data() : nullptr);
+                    bool right = true;
+                    for (int g = 0; g < groups; ++g)
+                        for (std::ptrdiff_t i = 0; i < t.out_group; ++i) {
+                            const std::ptrdiff_t p = i / L, lane = i % L;
+                            const float got = out.data()[g * t.out_group + i];
+                            if (p >= pixels) {
+                                right = right && got == kUntouched;
+                                continue;
+                            }
+                            double want = static_cast<double>(bias.data()[g * L + lane]);
+                            const float* w = weights.data() + g * L + lane;
+                            for (int c = 0; c < 2; ++c)
+                                for (int y = 0; y < 2; ++y)
+                                    for (int x = 0; x < 3; ++x)
+                                        for (int k = 0; k < (c == 0 ? 3 : 2);
+                                             ++k, w += groups * L) {
+                                            want += static_cast<double>(
+                                                        in.data()[c * t.in_group + y * t.tap_row +
+                                                                  x * t.tap_col + p * t.step + k]) *
+                                                    static_cast<double>(*w);
+                                        }
+                            if (add)
+                                want +=
+                                    static_cast<double>(residual.data()[g * t.residual_group + i]);
+                            right = right && close(got, want);
+                        }
+                    CHECK(right);
+                }
+            }
+    }
+}
+
+TEST_CASE("every depthwise tile computes its pixels, and writes nothing else") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const std::ptrdiff_t L = kernels->lanes;
+        struct Table {
+            const lumbar::DepthwiseTileTable* tiles;
+            int kernel_h, kernel_w;
+            std::ptrdiff_t column;  ///< in pixels
+        };
+        const Table tables[] = {{&kernels->depthwise_3x3, 3, 3, 1},
+                                {&kernels->depthwise_5x5, 5, 5, 1},
+                                {&kernels->depthwise, 3, 3, 1},
+                                {&kernels->depthwise, 2, 4, 3},
+                                {&kernels->depthwise, 1, 1, 1}};
+        for (const Table& table : tables)
+            for (int pixels = 1; pixels <= lumbar::kMaxDepthwisePixels; ++pixels) {
+                const int kernel_h = table.kernel_h, kernel_w = table.kernel_w;
+                CAPTURE(kernel_h);
+                CAPTURE(kernel_w);
+                CAPTURE(pixels);
+                lumbar::DepthwiseTile t;
+                t.kernel_h = kernel_h;
+                t.kernel_w = kernel_w;
+                t.tap_col = table.column * L;
+                t.tap_row = 40 * L;
+                t.step = 3 * L;
+                const AlignedBuffer in = random_buffer(5 * t.tap_row, 1);
+                const AlignedBuffer weights = random_buffer(kernel_h * kernel_w * L, 2);
+                const AlignedBuffer bias = random_buffer(L, 3);
+                t.weights = weights.data();
+                t.bias = bias.data();
+                AlignedBuffer out = filled_buffer((pixels + 1) * L, kUntouched);
+                (*table.tiles)[static_cast<std::size_t>(pixels - 1)](t, in.data(), out.data());
+                bool right = true;
+                for (std::ptrdiff_t i = 0; i < (pixels + 1) * L; ++i) {
+                    const std::ptrdiff_t p = i / L, lane = i % L;
+                    if (p == pixels) {
+                        right = right && out.data()[i] == kUntouched;
+                        continue;
+                    }
+                    double want = static_cast<double>(bias.data()[lane]);
+                    for (int y = 0; y < kernel_h; ++y)
+                        for (int x = 0; x < kernel_w; ++x)
+                            want +=
+                                static_cast<double>(
+                                    in.data()[y * t.tap_row + x * t.tap_col + p * t.step + lane]) *
+                                static_cast<double>(weights.data()[(y * kernel_w + x) * L + lane]);
+                    right = right && close(out.data()[i], want);
+                }
+                CHECK(right);
+            }
+    }
+}
+
+TEST_CASE("every tile of a fully connected layer stores the groups that it is asked for") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const std::ptrdiff_t L = kernels->lanes, width = lumbar::kLinearGroups * L;
+        for (int images = 1; images <= lumbar::kMaxLinearImages; ++images)
+            for (int groups = 1; groups <= lumbar::kLinearGroups; ++groups) {
+                CAPTURE(images);
+                CAPTURE(groups);
+                lumbar::LinearTile t;
+                t.inputs = 11;
+                t.in_image = 13;
+                t.out_group = L;
+                t.out_image = 6 * L;
+                t.out_groups = groups;
+                const AlignedBuffer in = random_buffer(images * t.in_image, 1);
+                const AlignedBuffer weights = random_buffer(t.inputs * width, 2);
+                const AlignedBuffer bias = random_buffer(width, 3);
+                t.weights = weights.data();
+                t.bias = bias.data();
+                AlignedBuffer out = filled_buffer(images * t.out_image, kUntouched);
+                kernels->linear[static_cast<std::size_t>(images - 1)](t, in.data(), out.data());
+                bool right = true;
+                for (int n = 0; n < images; ++n)
+                    for (std::ptrdiff_t o = 0; o < t.out_image; ++o) {
+                        const float got = out.data()[n * t.out_image + o];
+                        if (o >= groups * L) {
+                            right = right && got == kUntouched;
+                            continue;
+                        }
+                        double want = static_cast<double>(bias.data()[o]);
+                        for (std::ptrdiff_t i = 0; i < t.inputs; ++i)
+                            want += static_cast<double>(in.data()[n * t.in_image + i]) *
+                                    static_cast<double>(weights.data()[i * width + o]);
+                        right = right && close(got, want);
+                    }
+                CHECK(right);
+            }
+    }
+}
+
+TEST_CASE("an empty pooling window gives minus infinity, or zero") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const AlignedBuffer in = random_buffer(kernels->lanes, 1);
+        AlignedBuffer out = filled_buffer(kernels->lanes, kUntouched);
+        const lumbar::PoolSpan empty;
+        lumbar::PoolRow row;
+        row.in = in.data();
+        row.out = out.data();
+        row.columns = &empty;
+        row.width = 1;
+        kernels->max_pool(row);
+        CHECK(out.data()[0] == -std::numeric_limits<float>::infinity());
+        kernels->average_pool(row);
+        CHECK(out.data()[0] == 0);
+    }
+}
