@@ -19,7 +19,7 @@ namespace oracle {
 inline double output_difference(const lumbar::Graph& before, const lumbar::Graph& after,
                                 lumbar::Extent image = {7, 6}) {
     const lumbar::Weights weights = synthetic_weights(before);
-    const Array x(synthetic_input({2, before.node(0).channels, image.h, image.w}));
+    const Array x(lumbar::synthetic_input({2, before.node(0).channels, image.h, image.w}));
     const std::vector<Array> want = interpret_outputs(before, x, weights);
     const std::vector<Array> got = interpret_outputs(after, x, weights);
     if (want.size() != got.size()) return kInfinity;

@@ -1,0 +1,210 @@
+// classify: names what is in pictures. Without --model it uses the small network that is shipped.
+#include "fashion_mnist/network.hpp"
+
+#include <lumbar/image.hpp>
+#include <lumbar/image/imagenet_labels.hpp>
+#include <lumbar/lumbar.hpp>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace lumbar;
+
+struct Options {
+    std::string model;
+    std::string weights;
+    std::string labels;
+    std::string numerics = "torch";
+    std::string crop;
+    std::string interpolation;
+    std::vector<float> mean, std;
+    std::vector<std::string> images;
+    int size = 0;
+    int threads = 0;
+    int top = 5;
+    bool json = false;
+    bool list_models = false;
+};
+
+/// A network with all that it takes to feed it and to read its answer.
+struct Classifier {
+    Network network;
+    Preprocess preset;
+    std::vector<std::string> labels;
+};
+
+std::array<float, 3> three(const std::vector<float>& values) {
+    if (values.size() == 1) return {values[0], values[0], values[0]};
+    return {values[0], values[1], values[2]};
+}
+
+Preprocess preset_of(const Options& o) {
+    Preprocess p = o.model.empty()              ? fashion_mnist::kPreset
+                   : o.numerics == "tf"         ? presets::tensorflow
+                   : o.model == "mobilenet_v1"  ? presets::timm_half
+                                                : presets::imagenet;
+    if (o.size > 0) p = p.with_size(o.size);
+    if (!o.crop.empty()) {
+        p.crop = o.crop == "squash" ? Preprocess::Crop::squash : Preprocess::Crop::center;
+        if (o.crop == "squash") {
+            p.crop_fraction = 1.0;
+            p.resize_to = 0;
+        }
+    }
+    if (!o.interpolation.empty()) {
+        p.interpolation =
+            o.interpolation == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
+    }
+    if (!o.mean.empty()) p.mean = three(o.mean);
+    if (!o.std.empty()) p.std = three(o.std);
+    return p;
+}
+
+Classifier make_classifier(const Options& o) {
+    const std::string folder = LUMBAR_SOURCE_DIR "/examples/fashion_mnist/";
+    const bool shipped = o.model.empty();
+    if (!shipped && o.weights.empty()) {
+        Result<Graph> known = try_make(o.model);
+        if (!known) Result<Graph>::raise(known.error());
+        Result<Graph>::raise(Error(Error::Code::argument, "--model " + o.model +
+                                                              " needs --weights FILE (safetensors)"));
+    }
+    const ModelOptions options{.classes = 1000,
+                               .input_channels = 3,
+                               .width = 1.0,
+                               .numerics = o.numerics == "tf" ? Numerics::tf : Numerics::torch};
+    const Graph graph = shipped ? fashion_mnist::network() : make(o.model, options);
+    const Preprocess preset = preset_of(o);
+    const Weights weights =
+        load_weights(o.weights.empty() ? folder + "fashion_mnist.safetensors" : o.weights);
+    Network network = compile(graph, weights, {.height = preset.height,
+                                               .width = preset.width,
+                                               .threads = o.threads});
+    const int classes = network.output_shapes()[0].c;
+    std::vector<std::string> labels;
+    if (!o.labels.empty()) {
+        labels = read_labels(o.labels);
+    } else if (shipped) {
+        labels = read_labels(folder + "labels.txt");
+    } else if (classes == 1000 || classes == 1001) {
+        if (classes == 1001) labels.push_back("background");
+        labels.insert(labels.end(), labels::imagenet.begin(), labels::imagenet.end());
+    } else {
+        for (int i = 0; i < classes; ++i) labels.push_back("class " + std::to_string(i));
+    }
+    if (labels.size() != static_cast<std::size_t>(classes)) {
+        Result<Graph>::raise(Error(Error::Code::argument,
+                                   o.labels + " has " + std::to_string(labels.size()) +
+                                       " labels, but " + network.name() + " has " +
+                                       std::to_string(classes) + " classes"));
+    }
+    return {std::move(network), preset, std::move(labels)};
+}
+
+void classify(const Classifier& c, Workspace& workspace, const std::string& path,
+              const Options& o) {
+    const Image image = read_image(path, {.channels = c.preset.channels});
+    preprocess_into(image, c.preset, workspace.input());
+    const auto start = std::chrono::steady_clock::now();
+    c.network.run(workspace);
+    const std::chrono::duration<double, std::milli> time =
+        std::chrono::steady_clock::now() - start;
+    const std::vector<Prediction> best = top_k(workspace.output(0), o.top);
+    const auto label = [&](int i) { return c.labels[static_cast<std::size_t>(i)]; };
+    if (o.json) {
+        nlohmann::ordered_json line;
+        line["image"] = path;
+        line["top"] = nlohmann::ordered_json::array();
+        for (const Prediction& p : best) {
+            line["top"].push_back({{"class", p.index},
+                                   {"label", label(p.index)},
+                                   {"logit", p.logit},
+                                   {"probability", p.probability}});
+        }
+        line["milliseconds"] = time.count();
+        // A path need not be UTF-8.
+        const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+        std::printf("%s\n", line.dump(-1, ' ', false, replace).c_str());
+        return;
+    }
+    std::printf("%s  (%s, %d threads, %.2f ms)\n", path.c_str(), c.network.name().c_str(),
+                c.network.threads(), time.count());
+    for (const Prediction& p : best) {
+        std::printf("  %5.1f%%  %s\n", 100.0 * static_cast<double>(p.probability),
+                    label(p.index).c_str());
+    }
+}
+
+int run(const Options& o) {
+    if (o.list_models) {
+        for (const ModelInfo& m : models()) {
+            std::printf("%-14.*s %6.1f M parameters %7.3f GMACs  arXiv:%.*s\n",
+                        static_cast<int>(m.name.size()), m.name.data(),
+                        static_cast<double>(m.parameters) * 1e-6, m.gmacs,
+                        static_cast<int>(m.paper.size()), m.paper.data());
+        }
+        return 0;
+    }
+    const Classifier classifier = make_classifier(o);
+    Workspace workspace = classifier.network.workspace();
+    for (const std::string& image : o.images) classify(classifier, workspace, image, o);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options o;
+    CLI::App app{
+        "Names what is in pictures (JPEG, PNG, BMP, PNM). Without --model it uses the shipped "
+        "network, which knows ten kinds of clothes on 28x28 grey pictures (Fashion-MNIST)."};
+    app.option_defaults()->always_capture_default();
+    app.add_option("--model", o.model, "a model's name; see --list-models");
+    app.add_option("--weights", o.weights, "its weights, a safetensors file");
+    app.add_option("--labels", o.labels, "names of the classes, a line each");
+    app.add_option("--numerics", o.numerics, "of the framework that trained it")
+        ->check(CLI::IsMember({"torch", "tf"}));
+    app.add_option("--size", o.size, "height and width of the network's input; 0: its usual size")
+        ->check(CLI::Range(0, 4096));
+    app.add_option("--crop", o.crop, "keep the proportions, or not")
+        ->check(CLI::IsMember({"center", "squash"}));
+    app.add_option("--interpolation", o.interpolation)
+        ->check(CLI::IsMember({"bilinear", "bicubic"}));
+    app.add_option("--mean", o.mean, "of the pixels (0 to 1): A or A,B,C")->delimiter(',')->allow_extra_args(false);
+    app.add_option("--std", o.std, "deviation of the pixels: A or A,B,C")->delimiter(',')->allow_extra_args(false);
+    app.add_option("--threads", o.threads, "0: the cores there are")->check(CLI::Range(0, 256));
+    app.add_option("--top", o.top, "how many classes to print")->check(CLI::Range(1, 1 << 20));
+    app.add_flag("--json", o.json, "one JSON object a line");
+    app.add_flag("--list-models", o.list_models, "print the models' names");
+    app.add_option("IMAGE", o.images, "pictures");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 1;
+    }
+    const auto one_or_three = [](const std::vector<float>& v) {
+        return v.empty() || v.size() == 1 || v.size() == 3;
+    };
+    if (!one_or_three(o.mean) || !one_or_three(o.std)) {
+        std::fprintf(stderr, "classify: --mean and --std take one number or three\n");
+        return 1;
+    }
+    if (o.images.empty() && !o.list_models) {
+        std::fprintf(stderr, "classify: no picture is given; see --help\n");
+        return 1;
+    }
+    try {
+        return run(o);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "classify: %s\n", e.what());
+        return 1;
+    }
+}
