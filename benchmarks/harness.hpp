@@ -122,8 +122,8 @@ inline double read_bandwidth(double bytes) {
     if (result > 0.0) return result;
     const lumbar::AlignedBuffer buffer = filled(size / sizeof(float));
     const float* const volatile source = buffer.data();
-    // Pieces of 256 KiB, timed one by one, and their median: free of the moments in which the thread
-    // did not run.
+    // Pieces of 256 KiB, timed one by one, and their median: free of the moments in which the
+    // thread did not run.
     const std::size_t piece = std::min(size, std::size_t{1} << 18);
     const std::size_t repeats = (std::size_t{1} << 18) / piece;
     std::vector<double> times;

@@ -3,9 +3,9 @@
 //     layers --benchmark_filter='conv3x3/'
 //
 // Names: layer/HxWxIN->OUT of the input. `%peak` compares the multiply-adds of the layer's
-// definition with the peak of this run; `%peak_padded` counts those that fill up vectors too; `%read`
-// compares the useful bytes with the bandwidth of reading as many bytes. One layer repeated finds its
-// weights in cache: in a network the large ones come from memory.
+// definition with the peak of this run; `%peak_padded` counts those that fill up vectors too;
+// `%read` compares the useful bytes with the bandwidth of reading as many bytes. One layer repeated
+// finds its weights in cache: in a network the large ones come from memory.
 #include "harness.hpp"
 
 #include <lumbar/layers/across_channels.hpp>
@@ -133,8 +133,7 @@ bench::Work work_of(const ConvGeometry& g, const Shape& in) {
     const Shape out = output_shape(g, in);
     bench::Work work;
     work.flops = 2.0 * static_cast<double>(out.size()) * g.filter_size();
-    work.bytes =
-        bytes_of(in) + bytes_of(out) + 4.0 * g.out_channels * (g.filter_size() + 1.0);
+    work.bytes = bytes_of(in) + bytes_of(out) + 4.0 * g.out_channels * (g.filter_size() + 1.0);
     return work;
 }
 
@@ -165,9 +164,8 @@ void conv(benchmark::State& state, bench::Isa& isa, const ConvCase& c, bool firs
     const double biases = round_up(g.out_channels, kernels.lanes);
     work.padded_flops = 2.0 * static_cast<double>(out.pixels()) *
                         (static_cast<double>(layer.packed_size()) - biases);
-    bench::run(state, isa, work, [&] {
-        layer.run(call, packed.data(), 0, layer.units(call), scratch.data());
-    });
+    bench::run(state, isa, work,
+               [&] { layer.run(call, packed.data(), 0, layer.units(call), scratch.data()); });
 }
 
 void depthwise(benchmark::State& state, bench::Isa& isa, const ConvCase& c) {
@@ -361,11 +359,13 @@ void register_the_rest(bench::Isa& isa) {
     using benchmark::State;
     bench::Isa* const which = &isa;
     for (const PoolCase& c : pool_cases()) {
-        bench::add(std::string(c.name) + "/" + dims(c.in), [which, c](State& s) { pooling(s, *which, c); });
+        bench::add(std::string(c.name) + "/" + dims(c.in),
+                   [which, c](State& s) { pooling(s, *which, c); });
     }
     for (const LinearCase& c : kLinear) {
-        bench::add(std::string("linear/") + std::to_string(c.in.size()) + "->" + std::to_string(c.outputs),
-                   [which, c](State& s) { linear(s, *which, c); });
+        bench::add(
+            std::string("linear/") + std::to_string(c.in.size()) + "->" + std::to_string(c.outputs),
+            [which, c](State& s) { linear(s, *which, c); });
     }
     for (const PixelwiseCase& c : kPixelwise) {
         bench::add(std::string(c.name) + "/" + dims(c.shape),
@@ -377,14 +377,12 @@ void register_the_rest(bench::Isa& isa) {
     }
     const AcrossChannels softmax = AcrossChannels::softmax(isa.kernels());
     const AcrossChannels lrn = AcrossChannels::local_response_norm(isa.kernels(), {});
-    bench::add("softmax/1000", [which, softmax](State& s) {
-        across_channels(s, *which, {.c = 1000}, softmax);
-    });
+    bench::add("softmax/1000",
+               [which, softmax](State& s) { across_channels(s, *which, {.c = 1000}, softmax); });
     for (const int channels : {64, 192}) {
         const Shape shape{.c = channels, .h = 56, .w = 56};
-        bench::add(std::string("local_response_norm/") + dims(shape), [which, lrn, shape](State& s) {
-            across_channels(s, *which, shape, lrn);
-        });
+        bench::add(std::string("local_response_norm/") + dims(shape),
+                   [which, lrn, shape](State& s) { across_channels(s, *which, shape, lrn); });
     }
 }
 

@@ -4,11 +4,7 @@ set -eu
 [ -f "$SOURCE_DIR/include/lumbar/lumbar.hpp" ] || { echo "skipped: no lumbar.hpp"; exit 77; }
 [ "$CXX_ID" = GNU ] || { echo "skipped: the limit is for g++"; exit 77; }
 case $CXX_FLAGS in *-fsanitize*) echo "skipped: sanitizers cost time"; exit 77 ;; esac
-arch=
-for flag in $CXX_FLAGS; do
-    case $flag in -march=*) arch=$flag ;; esac
-done
 mkdir -p "$SCRATCH"
 # shellcheck disable=SC2086  # the flags are words
-"$MEASURE" 10 1024 "$CXX" -std=c++20 -O2 $arch $INCLUDES -c "$SOURCE_DIR/tests/build/one_model.cpp" \
+"$MEASURE" 10 1024 "$CXX" -std=c++20 -O2 $INCLUDES -c "$SOURCE_DIR/tests/build/one_model.cpp" \
     -o "$SCRATCH/one_model.o"

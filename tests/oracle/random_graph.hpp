@@ -43,16 +43,17 @@ class RandomGraph {
     /// Mostly the latest value, as in real networks; sometimes any.
     Value any() {
         const std::size_t count = ids_.size();
-        const std::size_t back = pick(3) ? 0 : static_cast<std::size_t>(pick(static_cast<int>(count)));
-        return {graph_, ids_[count - 1 - back]};
+        const int back = pick(3) ? 0 : pick(static_cast<int>(count));
+        return {graph_, ids_[count - 1 - static_cast<std::size_t>(back)]};
     }
 
-    /// A value with as many channels as x; x itself where there is no other.
+    /// An earlier value with as many channels as x (x itself among them), or x.
     Value like(Value x) {
         std::vector<int> fitting;
         for (const int id : ids_) {
             if (graph_.node(id).channels == x.channels()) fitting.push_back(id);
         }
+        if (fitting.empty()) return x;
         return {graph_, fitting[static_cast<std::size_t>(pick(static_cast<int>(fitting.size())))]};
     }
 
@@ -79,9 +80,17 @@ class RandomGraph {
         }
     }
 
+    /// A convolution as it usually stands: batch norm, perhaps a shortcut, perhaps an activation.
+    Value block(Value x) {
+        Value y = any_conv(x);
+        y = batch_norm(y, name() + ".bn");
+        if (pick(2)) y = pick(2) ? y + like(y) : like(y) + y;
+        return pick(4) ? activate(y, any_activation()) : y;
+    }
+
     Value next() {
         const Value x = any();
-        switch (pick(16)) {
+        switch (pick(20)) {
             case 0:
             case 1:
             case 2:
@@ -99,6 +108,10 @@ class RandomGraph {
             case 14:
                 return avg_pool(
                     x, {.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = false});
+            case 15:
+            case 16:
+            case 17:
+            case 18: return block(x);
             default:
                 return squeeze_excite(x, name(), {.squeezed_channels = 2,
                                                   .gate = any_activation()});

@@ -18,6 +18,8 @@
 #include <intrin.h>
 #endif
 
+#include <initializer_list>
+
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 

@@ -3,6 +3,7 @@
 
 #include <lumbar/graph/graph.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,7 +28,7 @@ struct Parameter {
 };
 
 /// All parameters, in the order of the nodes; also those of folded batch normalisations.
-inline std::vector<Parameter> parameters(const Graph& graph) {
+LUMBAR_COLD inline std::vector<Parameter> parameters(const Graph& graph) {
     using Role = Parameter::Role;
     std::vector<Parameter> result;
     for (int id = 0; id < graph.size(); ++id) {
@@ -44,7 +45,7 @@ inline std::vector<Parameter> parameters(const Graph& graph) {
         const auto in_channels = [&] { return graph.node(node.inputs[0]).channels; };
         if (const auto* c = node.as<op::Conv>()) {
             add(node.name + ".weight",
-                {c->out_channels, in_channels() / c->groups, c->kernel.h, c->kernel.w},
+                {c->out_channels, in_channels() / std::max(c->groups, 1), c->kernel.h, c->kernel.w},
                 Role::filter);
             if (c->bias) add(node.name + ".bias", {c->out_channels}, Role::bias);
         } else if (const auto* l = node.as<op::Linear>()) {

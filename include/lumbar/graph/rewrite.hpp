@@ -9,7 +9,7 @@
 LUMBAR_NAMESPACE_BEGIN
 
 /// For every node the nodes that read its value; an output of the graph counts as the reader -1.
-inline std::vector<std::vector<int>> readers(const Graph& graph) {
+LUMBAR_COLD inline std::vector<std::vector<int>> readers(const Graph& graph) {
     std::vector<std::vector<int>> result(graph.nodes().size());
     for (int id = 0; id < graph.size(); ++id) {
         for (const int input : graph.node(id).inputs) {
@@ -26,10 +26,14 @@ inline bool only_reader(const std::vector<std::vector<int>>& all, int value, int
     return of.size() == 1 && of[0] == reader;
 }
 
+/// Whether convolutions and linear layers apply this activation to their accumulators: not an
+/// exponential.
+constexpr bool fits_sums(Activation a) { return a != Activation::sigmoid; }
+
 /// Replaces every use of value i by replacement[i] (itself where nothing changes; chains are
 /// followed), then drops the nodes that no output depends on. The order stays, so every replacement
 /// has to stand before the readers of what it replaces.
-inline Graph rewire(const Graph& graph, const std::vector<int>& replacement) {
+LUMBAR_COLD inline Graph rewire(const Graph& graph, const std::vector<int>& replacement) {
     const auto resolve = [&](int id) {
         while (replacement[static_cast<std::size_t>(id)] != id) {
             id = replacement[static_cast<std::size_t>(id)];

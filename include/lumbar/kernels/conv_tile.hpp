@@ -143,7 +143,8 @@ inline constexpr int kMaxTilePixels = 14;
 
 template <class Arch>
 constexpr int max_tile_pixels(int groups) {
-    if (simd::registers<Arch> >= 32) return groups <= 2 ? 14 : 0;
+    // One group: eight accumulators hide the latency; wider tiles only cost compile time.
+    if (simd::registers<Arch> >= 32) return groups == 1 ? 8 : groups == 2 ? 14 : 0;
     return groups == 1 ? 8 : groups == 2 ? 6 : groups == 3 ? 4 : 0;
 }
 

@@ -18,14 +18,14 @@ namespace detail {
 
 /// Equal, or equal without dimensions of one: older files hold batch norms as [1, C], and some
 /// classifiers are 1x1 convolutions.
-inline bool same_shape(const Dims& found, const std::vector<std::int64_t>& expected) {
+LUMBAR_COLD inline bool same_shape(const Dims& found, const std::vector<std::int64_t>& expected) {
     std::vector<std::int64_t> a(found.begin(), found.end()), b = expected;
     std::erase(a, 1);
     std::erase(b, 1);
     return a == b;
 }
 
-inline std::string shape_text(const std::vector<std::int64_t>& shape) {
+LUMBAR_COLD inline std::string shape_text(const std::vector<std::int64_t>& shape) {
     Dims dims;
     for (const std::int64_t extent : shape) dims.push_back(extent);
     return to_string(dims);
@@ -34,7 +34,7 @@ inline std::string shape_text(const std::vector<std::int64_t>& shape) {
 /// The graph with every convolution and linear layer as wide as the file's filters, where that is
 /// consistent from the input to the outputs; nothing otherwise. (Width multipliers, wide and pruned
 /// variants, any number of classes.)
-inline std::optional<Graph> take_widths(Graph graph, const Weights& weights) {
+LUMBAR_COLD inline std::optional<Graph> take_widths(Graph graph, const Weights& weights) {
     for (int id = 0; id < graph.size(); ++id) {
         Node& node = graph.node(id);
         if (node.as<op::Input>()) continue;
@@ -74,7 +74,7 @@ inline std::optional<Graph> take_widths(Graph graph, const Weights& weights) {
 }
 
 /// Only the classifier's width: what is expected of a file that does not fit otherwise.
-inline Graph take_classes(Graph graph, const Weights& weights) {
+LUMBAR_COLD inline Graph take_classes(Graph graph, const Weights& weights) {
     for (const int id : graph.outputs()) {
         Node& node = graph.node(id);
         const TensorData* filter = weights.find(node.name + ".weight");
@@ -95,7 +95,7 @@ inline bool is_ignored(const Graph& graph, std::string_view name) {
 }
 
 /// "2 tensors are missing: a, b"
-inline void add_list(std::string& message, std::vector<std::string> items, const char* what) {
+LUMBAR_COLD inline void add_list(std::string& message, std::vector<std::string> items, const char* what) {
     if (items.empty()) return;
     message += (message.empty() ? "" : "; ") + std::to_string(items.size()) +
                (items.size() == 1 ? " tensor is " : " tensors are ") + what + ": ";
@@ -106,7 +106,7 @@ inline void add_list(std::string& message, std::vector<std::string> items, const
 
 /// The graph as the file's tensors make it. An Error lists every tensor that is missing, extra or
 /// misshapen (with both shapes), or of a type that is no floating-point number.
-inline Result<Graph> try_bind_weights(const Graph& nominal, const Weights& weights,
+LUMBAR_COLD inline Result<Graph> try_bind_weights(const Graph& nominal, const Weights& weights,
                                       bool allow_extra) {
     if (nominal.error()) return *nominal.error();
     std::optional<Graph> wide = detail::take_widths(nominal, weights);

@@ -44,7 +44,7 @@ inline bool reads_plain_input(const Graph& graph) {
 
 /// A linear layer reads an image as one run of memory: where its input has a border for another
 /// reader, a copy (a concatenation of one) goes between.
-inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes, int lanes) {
+LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes, int lanes) {
     const MemoryPlan plan = plan_memory(graph, shapes, lanes, false);
     std::vector<Node> nodes;
     std::vector<int> renumbered;
@@ -76,7 +76,7 @@ class StepMaker {
    public:
     explicit StepMaker(Plan& plan) : plan_(plan), plain_(reads_plain_input(plan.graph)) {}
 
-    void make_all() {
+    LUMBAR_COLD void make_all() {
         const Graph& graph = plan_.graph;
         for (int id = 0; id < graph.size(); ++id) make(id);
         for (std::size_t i = 0; i < graph.outputs().size(); ++i) {
@@ -88,7 +88,7 @@ class StepMaker {
    private:
     const Shape& shape(int id) const { return plan_.shapes[static_cast<std::size_t>(id)]; }
 
-    void make(int id) {
+    LUMBAR_COLD void make(int id) {
         const Node& node = plan_.graph.node(id);
         const Epilogue epilogue = Epilogue::of(node.activation);
         const auto input = [&](std::size_t i) { return node.inputs[i]; };
@@ -128,7 +128,7 @@ class StepMaker {
         }
     }
 
-    void make_conv(int id, const op::Conv& c, const Epilogue& epilogue) {
+    LUMBAR_COLD void make_conv(int id, const op::Conv& c, const Epilogue& epilogue) {
         const Node& node = plan_.graph.node(id);
         const int in = node.inputs[0];
         const ConvGeometry geometry = geometry_of(c, shape(in));
@@ -158,7 +158,7 @@ class StepMaker {
             scratch);
     }
 
-    void make_concat(int id) {
+    LUMBAR_COLD void make_concat(int id) {
         const Node& node = plan_.graph.node(id);
         int channel = 0;
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -180,7 +180,7 @@ class StepMaker {
         });
     }
 
-    PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {
+    LUMBAR_COLD PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {
         const std::size_t padded =
             static_cast<std::size_t>(round_up(node.channels, plan_.kernels->lanes));
         return plan_.store->get(
@@ -211,7 +211,7 @@ class StepMaker {
     }
 
     template <class Work>
-    void add(int id, const std::string& name, Work work, std::size_t scratch = 0) {
+    LUMBAR_COLD void add(int id, const std::string& name, Work work, std::size_t scratch = 0) {
         const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr};
         Step step;
         step.units = work.units(context);
@@ -230,7 +230,7 @@ class StepMaker {
 };
 
 /// Everything after the weights are bound and the executor is chosen.
-inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
+LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     const CompileOptions& o = plan->options;
     plan->kernels = o.kernels ? o.kernels : &native_kernels();
     const int lanes = plan->kernels->lanes;
@@ -261,7 +261,7 @@ inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
 /// Compiles a network for one input size. The weights' classes and widths win over the graph's.
 /// Errors: tensors that are missing, extra or misshapen (all of them, in one message); a graph that
 /// is inconsistent; an input that is too small.
-inline Result<Network> try_compile(const Graph& graph, const Weights& weights,
+LUMBAR_COLD inline Result<Network> try_compile(const Graph& graph, const Weights& weights,
                                    const CompileOptions& options = {}) {
     Result<Graph> bound = try_bind_weights(graph, weights, options.allow_extra_tensors);
     if (!bound) return bound.error();

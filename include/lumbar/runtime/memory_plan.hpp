@@ -50,7 +50,7 @@ struct MemoryPlan {
 namespace detail {
 
 /// The border that the readers of each value need.
-inline std::vector<Padding> borders_needed(const Graph& graph, const std::vector<Shape>& shapes) {
+LUMBAR_COLD inline std::vector<Padding> borders_needed(const Graph& graph, const std::vector<Shape>& shapes) {
     std::vector<Padding> borders(shapes.size());
     for (const Node& node : graph.nodes()) {
         const auto* c = node.as<op::Conv>();
@@ -63,7 +63,7 @@ inline std::vector<Padding> borders_needed(const Graph& graph, const std::vector
 
 /// Places the largest buffers first, each at the lowest offset where nothing that is alive at the
 /// same time lies.
-inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
+LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
     std::vector<std::size_t> order(buffers.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -98,7 +98,7 @@ inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
 }  // namespace detail
 
 /// `graph` after all passes. `plain_input`: the input is read as it is and needs no place.
-inline MemoryPlan plan_memory(const Graph& graph, const std::vector<Shape>& shapes, int lanes,
+LUMBAR_COLD inline MemoryPlan plan_memory(const Graph& graph, const std::vector<Shape>& shapes, int lanes,
                               bool plain_input) {
     MemoryPlan plan;
     plan.places.resize(shapes.size());

@@ -6,7 +6,7 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-inline Graph elide_concat(Graph graph, int lanes) {
+LUMBAR_COLD inline Graph elide_concat(Graph graph, int lanes) {
     for (int id = 0; id < graph.size(); ++id) {
         if (!graph.node(id).as<op::Concat>()) continue;
         int channel = 0;

@@ -6,7 +6,7 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-inline Graph fold_batch_norm(Graph graph) {
+LUMBAR_COLD inline Graph fold_batch_norm(Graph graph) {
     const auto read_by = readers(graph);
     std::vector<int> replacement = no_replacement(graph);
     for (int id = 0; id < graph.size(); ++id) {
@@ -15,9 +15,11 @@ inline Graph fold_batch_norm(Graph graph) {
         const int producer = graph.node(id).inputs[0];
         Node& conv = graph.node(producer);
         if (!conv.as<op::Conv>() || conv.batch_norm || conv.activation != Activation::none ||
-            conv.residual || !only_reader(read_by, producer, id)) {
+            conv.residual || !fits_sums(graph.node(id).activation) ||
+            !only_reader(read_by, producer, id)) {
             continue;
         }
+        conv.activation = graph.node(id).activation;
         conv.batch_norm = FoldedBatchNorm{graph.node(id).name, norm->epsilon};
         replacement[static_cast<std::size_t>(id)] = producer;
     }

@@ -6,7 +6,7 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-inline Graph fuse_activation(Graph graph) {
+LUMBAR_COLD inline Graph fuse_activation(Graph graph) {
     const auto read_by = readers(graph);
     std::vector<int> replacement = no_replacement(graph);
     for (int id = 0; id < graph.size(); ++id) {
@@ -17,7 +17,7 @@ inline Graph fuse_activation(Graph graph) {
         const bool pixelwise =
             node.as<op::BatchNorm>() || node.as<op::Add>() || node.as<op::ScaleChannels>();
         const bool summing = (node.as<op::Conv>() || node.as<op::Linear>()) &&
-                             activate->function != Activation::sigmoid;
+                             fits_sums(activate->function);
         if (!(pixelwise || summing) || node.activation != Activation::none ||
             !only_reader(read_by, producer, id)) {
             continue;

@@ -8,7 +8,7 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-inline Graph fuse_residual(Graph graph) {
+LUMBAR_COLD inline Graph fuse_residual(Graph graph) {
     const auto read_by = readers(graph);
     std::vector<int> replacement = no_replacement(graph);
     for (int id = 0; id < graph.size(); ++id) {
@@ -22,9 +22,11 @@ inline Graph fuse_residual(Graph graph) {
             conv && conv->groups > 1 && conv->groups == graph.node(node.inputs[0]).channels &&
             conv->groups == conv->out_channels;
         if (!conv || depthwise || first == last || node.residual ||
-            node.activation != Activation::none || !only_reader(read_by, last, id)) {
+            node.activation != Activation::none || !fits_sums(graph.node(id).activation) ||
+            !only_reader(read_by, last, id)) {
             continue;
         }
+        node.activation = graph.node(id).activation;
         node.inputs.push_back(first);
         node.residual = true;
         replacement[static_cast<std::size_t>(id)] = last;
