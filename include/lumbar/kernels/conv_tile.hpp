@@ -143,8 +143,8 @@ inline constexpr int kMaxTilePixels = 14;
 
 template <class Arch>
 constexpr int max_tile_pixels(int groups) {
-    // One group: eight accumulators hide the latency; wider tiles only cost compile time.
-    if (simd::registers<Arch> >= 32) return groups == 1 ? 8 : groups == 2 ? 14 : 0;
+    // Fewer groups have at least as many pixels: the last block of a layer runs the tiles of the rest.
+    if (simd::registers<Arch> >= 32) return groups <= 2 ? 14 : 0;
     return groups == 1 ? 8 : groups == 2 ? 6 : groups == 3 ? 4 : 0;
 }
 
