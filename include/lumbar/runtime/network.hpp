@@ -145,7 +145,7 @@ class Network {
         int width = 224;
         int batch = 1;
     };
-    inline Result<Network> try_resized(const InputSize& size) const;
+    Result<Network> try_resized(const InputSize& size) const;
     Network resized(const InputSize& size) const { return try_resized(size).value(); }
 
    private:

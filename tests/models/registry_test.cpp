@@ -1,0 +1,150 @@
+#include <lumbar/models/registry.hpp>
+
+#include <lumbar/graph/parameters.hpp>
+#include <lumbar/graph/shapes.hpp>
+#include <lumbar/weights/synthetic.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace lumbar;
+
+namespace {
+
+/// The parameters as make_parameter_names.py writes them.
+std::vector<std::string> parameter_lines(const Graph& graph) {
+    std::vector<std::string> lines;
+    for (const Parameter& p : parameters(graph)) {
+        std::string line = p.name;
+        for (const std::int64_t extent : p.shape) line += " " + std::to_string(extent);
+        lines.push_back(line + "\n");
+    }
+    std::sort(lines.begin(), lines.end());
+    return lines;
+}
+
+}  // namespace
+
+TEST_CASE("parameters are named and shaped as in the checkpoints of torchvision and timm") {
+    std::ifstream file(std::string(LUMBAR_SOURCE_DIR) + "/tests/models/parameter_names.txt");
+    REQUIRE(file);
+    std::set<std::string> seen;
+    std::string name;
+    std::size_t count = 0;
+    std::uint64_t hash = 0;
+    while (file >> name >> std::dec >> count >> std::hex >> hash) {
+        CAPTURE(name);
+        const auto graph = try_make(name);
+        REQUIRE(graph);
+        const auto lines = parameter_lines(*graph);
+        CHECK(lines.size() == count);
+        CHECK(std::adjacent_find(lines.begin(), lines.end()) == lines.end());
+        std::string text;
+        for (const std::string& line : lines) text += line;
+        CHECK(detail::fnv1a_64(text) == hash);
+        seen.insert(name);
+    }
+    for (const ModelInfo& m : models()) {
+        CAPTURE(std::string(m.name));
+        CHECK(seen.contains(std::string(m.name)));
+    }
+}
+
+TEST_CASE("models are found by name, and every graph carries its own") {
+    for (const ModelInfo& m : models()) {
+        CAPTURE(std::string(m.name));
+        CHECK(find_model(m.name) == &m);
+        CHECK(std::count_if(models().begin(), models().end(),
+                            [&](const ModelInfo& other) { return other.name == m.name; }) == 1);
+        const Graph graph = make(m.name);
+        CHECK(graph.name() == m.name);
+        CHECK(m.name.starts_with(m.family));
+        CHECK(m.paper.find('.') == 4);
+    }
+    CHECK(find_model("") == nullptr);
+    CHECK(find_model("resnet") == nullptr);
+    CHECK(find_model("ResNet18") == nullptr);
+}
+
+TEST_CASE("an unknown name is an error that lists the names there are") {
+    const auto graph = try_make("resnet51");
+    REQUIRE_FALSE(graph);
+    CHECK(graph.error().code() == Error::Code::argument);
+    const std::string& message = graph.error().message();
+    CHECK(message.find("'resnet51'") != std::string::npos);
+    for (const ModelInfo& m : models()) {
+        CHECK(message.find(m.name) != std::string::npos);
+    }
+}
+
+TEST_CASE("classes and input channels are options of every model") {
+    for (const ModelInfo& m : models()) {
+        CAPTURE(std::string(m.name));
+        const Graph graph = m.build({.classes = 7, .input_channels = 1});
+        REQUIRE_FALSE(graph.error());
+        CHECK(graph.node(0).channels == 1);
+        const auto shapes = try_infer_shapes(graph, 2, {m.input_size, m.input_size});
+        REQUIRE(shapes);
+        REQUIRE(graph.outputs().size() == 1);
+        CHECK((*shapes)[static_cast<std::size_t>(graph.outputs()[0])] == Shape{2, 7, 1, 1});
+    }
+}
+
+TEST_CASE("every model takes images of other sizes, odd and oblong ones included") {
+    for (const ModelInfo& m : models()) {
+        CAPTURE(std::string(m.name));
+        for (const Extent& image : {Extent{32, 32}, Extent{97, 131}, Extent{331, 224}}) {
+            CAPTURE(image.h);
+            CHECK(try_infer_shapes(make(m.name), 1, image));
+        }
+    }
+}
+
+TEST_CASE("an image that is too small names the model and the layer") {
+    const auto shapes = try_infer_shapes(make("vgg16"), 1, {31, 64});
+    REQUIRE_FALSE(shapes);
+    CHECK(shapes.error().code() == Error::Code::graph);
+    CHECK(shapes.error().message().starts_with("vgg16: max_pool: "));
+}
+
+TEST_CASE("scalable models have widths and TensorFlow numerics, at the same parameters") {
+    int scalable = 0;
+    for (const ModelInfo& m : models()) {
+        if (!m.scalable) continue;
+        CAPTURE(std::string(m.name));
+        ++scalable;
+        CHECK(parameter_count(m.build({.width = 0.5})) < m.parameters / 2 + 400000);
+        const Graph tf = m.build({.numerics = Numerics::tf});
+        CHECK(parameter_count(tf) == m.parameters);
+        bool same = false;
+        for (const Node& node : tf.nodes()) {
+            if (const auto* b = node.as<op::BatchNorm>()) CHECK(b->epsilon == 1e-3);
+            const auto* c = node.as<op::Conv>();
+            same = same || (c && c->mode == PaddingMode::same && c->stride.h == 2);
+        }
+        CHECK(same);
+    }
+    CHECK(scalable == 2);
+}
+
+TEST_CASE("channels of narrow networks are multiples of 8, never more than a tenth too few") {
+    struct Case {
+        double value;
+        int result;
+    };
+    constexpr Case kCases[] = {{32, 32},     {16 * 0.75, 16}, {24 * 0.5, 16}, {32 * 0.25, 8},
+                               {16 * 0.1, 8}, {32 * 1.4, 48},  {24 * 1.4, 32}, {96 * 0.35, 32},
+                               {320 * 0.35, 112}, {90, 88},    {12, 16}};
+    for (const Case& c : kCases) {
+        CAPTURE(c.value);
+        CHECK(make_divisible(c.value) == c.result);
+        CHECK(make_divisible(c.value) >= 0.9 * c.value);
+        CHECK(make_divisible(c.value) % 8 == 0);
+    }
+}
