@@ -47,10 +47,10 @@ std::array<float, 3> three(const std::vector<float>& values) {
 }
 
 Preprocess preset_of(const Options& o) {
-    Preprocess p = o.model.empty()              ? fashion_mnist::kPreset
-                   : o.numerics == "tf"         ? presets::tensorflow
-                   : o.model == "mobilenet_v1"  ? presets::timm_half
-                                                : presets::imagenet;
+    Preprocess p = o.model.empty()             ? fashion_mnist::kPreset
+                   : o.numerics == "tf"        ? presets::tensorflow
+                   : o.model == "mobilenet_v1" ? presets::timm_half
+                                               : presets::imagenet;
     if (o.size > 0) p = p.with_size(o.size);
     if (!o.crop.empty()) {
         p.crop = o.crop == "squash" ? Preprocess::Crop::squash : Preprocess::Crop::center;
@@ -74,8 +74,8 @@ Classifier make_classifier(const Options& o) {
     if (!shipped && o.weights.empty()) {
         Result<Graph> known = try_make(o.model);
         if (!known) Result<Graph>::raise(known.error());
-        Result<Graph>::raise(Error(Error::Code::argument, "--model " + o.model +
-                                                              " needs --weights FILE (safetensors)"));
+        Result<Graph>::raise(Error(Error::Code::argument,
+                                   "--model " + o.model + " needs --weights FILE (safetensors)"));
     }
     const ModelOptions options{.classes = 1000,
                                .input_channels = 3,
@@ -85,9 +85,8 @@ Classifier make_classifier(const Options& o) {
     const Preprocess preset = preset_of(o);
     const Weights weights =
         load_weights(o.weights.empty() ? folder + "fashion_mnist.safetensors" : o.weights);
-    Network network = compile(graph, weights, {.height = preset.height,
-                                               .width = preset.width,
-                                               .threads = o.threads});
+    Network network = compile(
+        graph, weights, {.height = preset.height, .width = preset.width, .threads = o.threads});
     const int classes = network.output_shapes()[0].c;
     std::vector<std::string> labels;
     if (!o.labels.empty()) {
@@ -101,10 +100,10 @@ Classifier make_classifier(const Options& o) {
         for (int i = 0; i < classes; ++i) labels.push_back("class " + std::to_string(i));
     }
     if (labels.size() != static_cast<std::size_t>(classes)) {
-        Result<Graph>::raise(Error(Error::Code::argument,
-                                   o.labels + " has " + std::to_string(labels.size()) +
-                                       " labels, but " + network.name() + " has " +
-                                       std::to_string(classes) + " classes"));
+        Result<Graph>::raise(
+            Error(Error::Code::argument, o.labels + " has " + std::to_string(labels.size()) +
+                                             " labels, but " + network.name() + " has " +
+                                             std::to_string(classes) + " classes"));
     }
     return {std::move(network), preset, std::move(labels)};
 }
@@ -115,8 +114,7 @@ void classify(const Classifier& c, Workspace& workspace, const std::string& path
     preprocess_into(image, c.preset, workspace.input());
     const auto start = std::chrono::steady_clock::now();
     c.network.run(workspace);
-    const std::chrono::duration<double, std::milli> time =
-        std::chrono::steady_clock::now() - start;
+    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
     const std::vector<Prediction> best = top_k(workspace.output(0), o.top);
     const auto label = [&](int i) { return c.labels[static_cast<std::size_t>(i)]; };
     if (o.json) {
@@ -178,8 +176,12 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"center", "squash"}));
     app.add_option("--interpolation", o.interpolation)
         ->check(CLI::IsMember({"bilinear", "bicubic"}));
-    app.add_option("--mean", o.mean, "of the pixels (0 to 1): A or A,B,C")->delimiter(',')->allow_extra_args(false);
-    app.add_option("--std", o.std, "deviation of the pixels: A or A,B,C")->delimiter(',')->allow_extra_args(false);
+    app.add_option("--mean", o.mean, "of the pixels (0 to 1): A or A,B,C")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--std", o.std, "deviation of the pixels: A or A,B,C")
+        ->delimiter(',')
+        ->allow_extra_args(false);
     app.add_option("--threads", o.threads, "0: the cores there are")->check(CLI::Range(0, 256));
     app.add_option("--top", o.top, "how many classes to print")->check(CLI::Range(1, 1 << 20));
     app.add_flag("--json", o.json, "one JSON object a line");

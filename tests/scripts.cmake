@@ -39,6 +39,10 @@ foreach(script IN LISTS scripts)
         ENVIRONMENT
         "SOURCE_DIR=${PROJECT_SOURCE_DIR};BUILD_DIR=${PROJECT_BINARY_DIR};SCRATCH=${PROJECT_BINARY_DIR}/scratch/${name};CXX=${CMAKE_CXX_COMPILER};CXX_ID=${CMAKE_CXX_COMPILER_ID};CXX_FLAGS=${flags};INCLUDES=${includes};MEASURE=$<TARGET_FILE:lumbar_measure>")
 endforeach()
+# It measures: nothing beside it.
+if(TEST build.one_model)
+    set_tests_properties(build.one_model PROPERTIES RUN_SERIAL ON)
+endif()
 
 # ---------------------------------------------------------------- consumers
 # tests/build/consumer is an application; each ctest brings Lumbar to it another way.

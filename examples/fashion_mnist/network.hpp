@@ -1,5 +1,5 @@
-// The network that is shipped: a small MobileNet V2 for the 28x28 grey pictures of Fashion-MNIST. Its
-// table shows how to write a network of one's own from the library's rows.
+// The network that is shipped: a small MobileNet V2 for the 28x28 grey pictures of Fashion-MNIST.
+// Its table shows how to write a network of one's own from the library's rows.
 #pragma once
 
 #include <lumbar/image/preprocess.hpp>

@@ -15,8 +15,8 @@ using lumbar::clamp_nan;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-constexpr Activation kAll[] = {Activation::none,       Activation::relu,
-                               Activation::relu6,      Activation::hard_swish,
+constexpr Activation kAll[] = {Activation::none,         Activation::relu,
+                               Activation::relu6,        Activation::hard_swish,
                                Activation::hard_sigmoid, Activation::sigmoid};
 
 struct Point {

@@ -128,13 +128,10 @@ TEST_CASE("windows have the positions that the papers' tables show") {
         {112, 1, 1, 3, 2, 1, 56},   // and its pool
         {224, 0, 1, 3, 2, 1, 112},  // MobileNet's first, padded as in TensorFlow
         {299, 0, 0, 3, 2, 1, 149},  // Inception V3's stem
-        {149, 0, 0, 3, 1, 1, 147},
-        {147, 0, 0, 3, 2, 1, 73},
+        {149, 0, 0, 3, 1, 1, 147}, {147, 0, 0, 3, 2, 1, 73},
         {17, 0, 0, 5, 3, 1, 5},  // its auxiliary pool
-        {7, 0, 0, 7, 1, 1, 1},
-        {10, 2, 2, 3, 1, 2, 10},
-        {3, 0, 0, 3, 1, 1, 1},
-        {3, 0, 0, 2, 5, 1, 1},
+        {7, 0, 0, 7, 1, 1, 1},     {10, 2, 2, 3, 1, 2, 10},
+        {3, 0, 0, 3, 1, 1, 1},     {3, 0, 0, 2, 5, 1, 1},
     };
     for (const Case& c : cases) {
         CAPTURE(c.input);

@@ -14,11 +14,10 @@
 #include <vector>
 
 #if defined(__unix__)
+#include <csignal>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <csignal>
 #endif
 
 // clang's sanitizers bring an operator new of their own that cannot be replaced.
@@ -219,9 +218,8 @@ TEST_CASE("a hundred thousand small jobs run on one pool") {
     ThreadPool pool(3);
     std::atomic<std::int64_t> sum{0};
     for (int job = 0; job < 100'000; ++job) {
-        parallel_for(&pool, 1 + job % 7, [&](int chunk) {
-            sum.fetch_add(chunk + 1, std::memory_order_relaxed);
-        });
+        parallel_for(&pool, 1 + job % 7,
+                     [&](int chunk) { sum.fetch_add(chunk + 1, std::memory_order_relaxed); });
     }
     std::int64_t expected = 0;
     for (int job = 0; job < 100'000; ++job) expected += (1 + job % 7) * (2 + job % 7) / 2;
@@ -500,8 +498,8 @@ TEST_CASE("on a crowded machine a pool is not much slower than one thread") {
     }
     stop = true;
     for (std::thread& thread : crowd) thread.join();
-    MESSAGE("crowded, pool against one thread: "
-            << static_cast<double>(together.count()) / static_cast<double>(alone.count()));
+    MESSAGE("crowded, pool against one thread: " << static_cast<double>(together.count()) /
+                                                        static_cast<double>(alone.count()));
     CHECK(together < 4 * alone + milliseconds(500));
 }
 

@@ -1,10 +1,10 @@
 // Whole networks against the reference implementations: logits.json holds what torchvision and timm
 // compute in float64 from the weights and images of runtime/synthetic_weights.hpp.
-#include <lumbar/lumbar.hpp>
-#include <lumbar/runtime/synthetic_weights.hpp>
-
 #include <oracle/array.hpp>
 #include <oracle/kernel_tables.hpp>
+
+#include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/synthetic_weights.hpp>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -62,9 +62,8 @@ Golden load(const nlohmann::json& entry) {
     const auto& input = entry["input"];
     const auto seed = entry["seed"].get<std::uint64_t>();
     g.weights = synthetic_weights(g.graph, seed);
-    g.image = synthetic_input({input[0].get<int>(), input[1].get<int>(), input[2].get<int>(),
-                               input[3].get<int>()},
-                              seed);
+    g.image = synthetic_input(
+        {input[0].get<int>(), input[1].get<int>(), input[2].get<int>(), input[3].get<int>()}, seed);
     g.e32 = entry["e32"].get<double>();
     g.max_abs = entry["max_abs"].get<double>();
     for (const auto& image : entry["logits"]) {
@@ -86,16 +85,16 @@ double error_in_e32(const Golden& golden, const Tensor& logits) {
     REQUIRE(logits.values().size() == golden.logits.size());
     double largest = 0;
     for (std::size_t i = 0; i < golden.logits.size(); ++i) {
-        const double difference = std::abs(static_cast<double>(logits.values()[i]) -
-                                           golden.logits[i]);
+        const double difference =
+            std::abs(static_cast<double>(logits.values()[i]) - golden.logits[i]);
         if (!(difference <= largest)) largest = difference;  // keeps a NaN
     }
     return largest / golden.max_abs / golden.e32;
 }
 
 bool same_bits(ConstTensorView a, ConstTensorView b) {
-    return a.shape == b.shape && std::equal(a.values().begin(), a.values().end(),
-                                            b.values().begin(), oracle::same_bits);
+    return a.shape == b.shape &&
+           std::equal(a.values().begin(), a.values().end(), b.values().begin(), oracle::same_bits);
 }
 
 /// What the `exact` algorithms promise.
@@ -136,8 +135,7 @@ void check_every_instruction_set(std::string_view name) {
     CAPTURE(golden.name);
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));
-        const Network network =
-            compile(golden.graph, golden.weights, golden.options(2, kernels));
+        const Network network = compile(golden.graph, golden.weights, golden.options(2, kernels));
         CHECK(std::string_view(network.isa()) == kernels->isa);
         CHECK(error_in_e32(golden, network(golden.image)) <= kBound);
     }

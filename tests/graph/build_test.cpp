@@ -25,8 +25,8 @@ TEST_CASE("functions from values to values add one node each, in order") {
     x = relu(batch_norm(conv<7>(x, "conv1", {.out_channels = 8, .stride = 2}), "bn1", 1e-3));
     x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
     graph.output(linear(global_avg_pool(x), "fc", {.outputs = 10}));
-    const char* const names[] = {"input", "conv1", "bn1", "relu", "max_pool", "global_avg_pool",
-                                 "fc"};
+    const char* const names[] = {"input",    "conv1",           "bn1", "relu",
+                                 "max_pool", "global_avg_pool", "fc"};
     REQUIRE(graph.size() == 7);
     for (int id = 0; id < graph.size(); ++id) {
         CAPTURE(id);
@@ -77,11 +77,12 @@ TEST_CASE("no activation adds no node") {
 TEST_CASE("a squeeze-and-excite block gates the image with two layers of its average") {
     Graph graph("net");
     const Value x = graph.input(8);
-    const Value y = squeeze_excite(x, "se", {.squeezed_channels = 2,
-                                             .activation = Activation::relu,
-                                             .gate = Activation::hard_sigmoid,
-                                             .reduce = "down",
-                                             .expand = "up"});
+    const Value y = squeeze_excite(x, "se",
+                                   {.squeezed_channels = 2,
+                                    .activation = Activation::relu,
+                                    .gate = Activation::hard_sigmoid,
+                                    .reduce = "down",
+                                    .expand = "up"});
     std::string names;
     for (const Node& node : graph.nodes()) names += node.name + " ";
     CHECK(names == "input global_avg_pool se.down relu se.up hard_sigmoid scale_channels ");
@@ -129,13 +130,16 @@ TEST_CASE("mistakes are kept in the graph and name the network and the node") {
          "max_pool", "half the kernel"},
         {"a pool without stride", [](Value x) { avg_pool(x, {.kernel = 2, .stride = 0}); },
          "avg_pool", "at least 1"},
-        {"an empty average", [](Value x) { adaptive_avg_pool(x, {0, 1}); }, "avg_pool", "empty"},
+        {"an empty average",
+         [](Value x) {
+             adaptive_avg_pool(x, {0, 1});
+         },
+         "avg_pool", "empty"},
         {"no outputs", [](Value x) { linear(x, "fc", {.outputs = 0}); }, "fc", "positive"},
         {"no pixels", [](Value x) { linear(x, "fc", {.outputs = 5, .pixels = 0}); }, "fc",
          "positive"},
         {"an addition of other channels",
-         [](Value x) { x + conv<1>(x, "layer", {.out_channels = 4}); }, "add",
-         "6 and 4 channels"},
+         [](Value x) { x + conv<1>(x, "layer", {.out_channels = 4}); }, "add", "6 and 4 channels"},
         {"a gate of other channels",
          [](Value x) { scale_channels(x, conv<1>(x, "layer", {.out_channels = 4})); },
          "scale_channels", "the gate has 4 channels, the image 6"},

@@ -1,6 +1,5 @@
-#include <lumbar/graph/cost.hpp>
-
 #include <lumbar/graph/build.hpp>
+#include <lumbar/graph/cost.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,6 @@
+#include <lumbar/graph/build.hpp>
 #include <lumbar/graph/parameters.hpp>
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
-
-#include <lumbar/graph/build.hpp>
 
 #include <doctest/doctest.h>
 
@@ -62,9 +61,9 @@ TEST_CASE("parameters are named and shaped as in a checkpoint, in the order of t
 TEST_CASE("roles and nodes say what a parameter is for") {
     const Graph graph = small_network();
     using Role = Parameter::Role;
-    constexpr Role kRoles[] = {Role::filter, Role::gain, Role::shift,  Role::mean,
-                               Role::variance, Role::filter, Role::bias, Role::filter,
-                               Role::filter, Role::bias, Role::filter};
+    constexpr Role kRoles[] = {Role::filter,   Role::gain,   Role::shift, Role::mean,
+                               Role::variance, Role::filter, Role::bias,  Role::filter,
+                               Role::filter,   Role::bias,   Role::filter};
     const auto all = parameters(graph);
     REQUIRE(all.size() == std::size(kRoles));
     for (std::size_t i = 0; i < all.size(); ++i) {

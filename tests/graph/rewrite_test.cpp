@@ -1,10 +1,9 @@
-#include <lumbar/graph/rewrite.hpp>
-
-#include <graph/pass_checks.hpp>
 #include <lumbar/graph/build.hpp>
+#include <lumbar/graph/rewrite.hpp>
 
 #include <doctest/doctest.h>
 
+#include <graph/pass_checks.hpp>
 #include <vector>
 
 using namespace lumbar;

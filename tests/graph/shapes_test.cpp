@@ -162,8 +162,9 @@ TEST_CASE("sizes that no image has are refused") {
         int batch;
         Extent image;
     };
-    constexpr Case kCases[] = {{0, {8, 8}}, {1, {0, 8}},            {1, {8, -1}},
-                               {-3, {8, 8}}, {1, {kLargest + 1, 8}}, {kLargest + 1, {8, 8}}};
+    constexpr Case kCases[] = {
+        {0, {8, 8}},           {1, {0, 8}}, {1, {8, -1}}, {-3, {8, 8}}, {1, {kLargest + 1, 8}},
+        {kLargest + 1, {8, 8}}};
     for (const Case& c : kCases) {
         const auto shapes = try_infer_shapes(graph, c.batch, c.image);
         REQUIRE_FALSE(shapes);

@@ -1,7 +1,6 @@
-#include <lumbar/models/registry.hpp>
-
 #include <lumbar/graph/parameters.hpp>
 #include <lumbar/graph/shapes.hpp>
+#include <lumbar/models/registry.hpp>
 #include <lumbar/weights/synthetic.hpp>
 
 #include <doctest/doctest.h>
@@ -138,9 +137,9 @@ TEST_CASE("channels of narrow networks are multiples of 8, never more than a ten
         double value;
         int result;
     };
-    constexpr Case kCases[] = {{32, 32},     {16 * 0.75, 16}, {24 * 0.5, 16}, {32 * 0.25, 8},
-                               {16 * 0.1, 8}, {32 * 1.4, 48},  {24 * 1.4, 32}, {96 * 0.35, 32},
-                               {320 * 0.35, 112}, {90, 88},    {12, 16}};
+    constexpr Case kCases[] = {{32, 32},          {16 * 0.75, 16}, {24 * 0.5, 16}, {32 * 0.25, 8},
+                               {16 * 0.1, 8},     {32 * 1.4, 48},  {24 * 1.4, 32}, {96 * 0.35, 32},
+                               {320 * 0.35, 112}, {90, 88},        {12, 16}};
     for (const Case& c : kCases) {
         CAPTURE(c.value);
         CHECK(make_divisible(c.value) == c.result);

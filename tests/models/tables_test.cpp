@@ -1,10 +1,9 @@
 // The papers' tables against the published numbers of parameters and multiply-accumulates, by
 // arithmetic over the tables' rows alone: a row with a typo does not compile. At run time the
 // graphs that the models build have to agree.
-#include <lumbar/models/registry.hpp>
-
 #include <lumbar/graph/cost.hpp>
 #include <lumbar/graph/parameters.hpp>
+#include <lumbar/models/registry.hpp>
 
 #include <doctest/doctest.h>
 

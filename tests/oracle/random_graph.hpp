@@ -71,11 +71,9 @@ class RandomGraph {
             case 0: return conv<1>(x, name(), {.out_channels = channels, .bias = bias});
             case 1: return lumbar::depthwise_conv<3>(x, name(), {.bias = bias});
             case 2:
-                return conv<3>(x, name(),
-                               {.out_channels = channels,
-                                .padding = 2,
-                                .dilation = 2,
-                                .bias = bias});
+                return conv<3>(
+                    x, name(),
+                    {.out_channels = channels, .padding = 2, .dilation = 2, .bias = bias});
             default: return conv<3>(x, name(), {.out_channels = channels, .bias = bias});
         }
     }
@@ -113,8 +111,8 @@ class RandomGraph {
             case 17:
             case 18: return block(x);
             default:
-                return squeeze_excite(x, name(), {.squeezed_channels = 2,
-                                                  .gate = any_activation()});
+                return squeeze_excite(x, name(),
+                                      {.squeezed_channels = 2, .gate = any_activation()});
         }
     }
 

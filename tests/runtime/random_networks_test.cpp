@@ -1,11 +1,11 @@
 // Compiled networks against what their graphs mean, on graphs that nobody designed: values with
 // many readers, borders of different widths, concatenations in concatenations, outputs anywhere.
-#include <lumbar/lumbar.hpp>
-#include <lumbar/runtime/synthetic_weights.hpp>
-
 #include <oracle/interpreter.hpp>
 #include <oracle/kernel_tables.hpp>
 #include <oracle/random_graph.hpp>
+
+#include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/synthetic_weights.hpp>
 
 #include <doctest/doctest.h>
 

@@ -67,8 +67,7 @@ void parallel_for(Executor* executor, int chunks, Body&& body) noexcept {
     using Object = std::remove_reference_t<Body>;
     const void* address = std::addressof(body);
     executor->parallel_for(
-        chunks,
-        [](void* context, int chunk) noexcept { (*static_cast<Object*>(context))(chunk); },
+        chunks, [](void* context, int chunk) noexcept { (*static_cast<Object*>(context))(chunk); },
         const_cast<void*>(address));
 }
 

@@ -42,10 +42,10 @@ constexpr Shape output_shape(const ConvGeometry& g, const Shape& in) {
 /// window really reaches into it (a stride may leave the last columns unread).
 constexpr Padding border_read(const ConvGeometry& g, const Shape& in) {
     const Shape out = output_shape(g, in);
-    const int bottom = (out.h - 1) * g.stride.h + (g.kernel.h - 1) * g.dilation.h + 1 -
-                       g.padding.top - in.h;
-    const int right = (out.w - 1) * g.stride.w + (g.kernel.w - 1) * g.dilation.w + 1 -
-                      g.padding.left - in.w;
+    const int bottom =
+        (out.h - 1) * g.stride.h + (g.kernel.h - 1) * g.dilation.h + 1 - g.padding.top - in.h;
+    const int right =
+        (out.w - 1) * g.stride.w + (g.kernel.w - 1) * g.dilation.w + 1 - g.padding.left - in.w;
     return {g.padding.top, g.padding.left, std::max(bottom, 0), std::max(right, 0)};
 }
 

@@ -20,7 +20,7 @@ class AlignedBuffer {
     explicit AlignedBuffer(std::size_t floats) : size_(floats) {
         if (floats == 0) return;
         const std::size_t bytes = floats * sizeof(float);
-        data_ = static_cast<float*>(::operator new(bytes, std::align_val_t{kAlignment}));
+        data_ = static_cast<float*>(::operator new (bytes, std::align_val_t{kAlignment}));
         std::memset(data_, 0, bytes);
     }
     AlignedBuffer(AlignedBuffer&& other) noexcept
@@ -33,7 +33,7 @@ class AlignedBuffer {
     AlignedBuffer(const AlignedBuffer&) = delete;
     AlignedBuffer& operator=(const AlignedBuffer&) = delete;
     ~AlignedBuffer() {
-        if (data_) ::operator delete(data_, std::align_val_t{kAlignment});
+        if (data_) ::operator delete (data_, std::align_val_t{kAlignment});
     }
 
     float* data() noexcept { return data_; }

@@ -13,18 +13,18 @@ struct PoolGeometry {
     Kind kind = Kind::max;
     Extent kernel{2, 2};
     Extent stride{2, 2};
-    Extent dilation{};  ///< maximum only
-    Padding padding{};  ///< never part of a maximum
-    bool ceil_mode = false;          ///< a last, partial window counts
-    bool count_include_pad = true;   ///< an average divides by padding too
-    Extent adaptive{0, 0};           ///< nonzero: the output's size, as torch.nn.AdaptiveAvgPool2d
+    Extent dilation{};              ///< maximum only
+    Padding padding{};              ///< never part of a maximum
+    bool ceil_mode = false;         ///< a last, partial window counts
+    bool count_include_pad = true;  ///< an average divides by padding too
+    Extent adaptive{0, 0};          ///< nonzero: the output's size, as torch.nn.AdaptiveAvgPool2d
 };
 
 /// Number of windows along one dimension (ATen, Pool.h: in ceil_mode the last window has to start
 /// inside the image or the padding before it, and a first window may be larger than the image, by
 /// less than a stride).
-constexpr int pool_positions(int input, int before, int after, int kernel, int stride,
-                             int dilation, bool ceil_mode) {
+constexpr int pool_positions(int input, int before, int after, int kernel, int stride, int dilation,
+                             bool ceil_mode) {
     const int span = (kernel - 1) * dilation + 1;
     const int room = input + before + after - span;
     if (room < 0) return ceil_mode && room > -stride && input > 0 ? 1 : 0;

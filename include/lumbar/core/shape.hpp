@@ -65,8 +65,7 @@ struct SamePadding {
     int after = 0;
 };
 constexpr SamePadding same_padding(int input, int kernel, int stride, int dilation) {
-    const int total =
-        (ceil_div(input, stride) - 1) * stride + (kernel - 1) * dilation + 1 - input;
+    const int total = (ceil_div(input, stride) - 1) * stride + (kernel - 1) * dilation + 1 - input;
     if (total <= 0) return {0, 0};
     return {total / 2, total - total / 2};
 }

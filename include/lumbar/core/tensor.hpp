@@ -16,9 +16,7 @@ struct TensorView {
     float* data = nullptr;
     Shape shape;
 
-    std::span<float> values() const {
-        return {data, static_cast<std::size_t>(shape.size())};
-    }
+    std::span<float> values() const { return {data, static_cast<std::size_t>(shape.size())}; }
     float& operator()(int n, int c, int h, int w) const {
         return data[((std::int64_t{n} * shape.c + c) * shape.h + h) * shape.w + w];
     }
@@ -33,9 +31,7 @@ struct ConstTensorView {
     ConstTensorView(const float* d, Shape s) : data(d), shape(s) {}
     ConstTensorView(const TensorView& v) : data(v.data), shape(v.shape) {}
 
-    std::span<const float> values() const {
-        return {data, static_cast<std::size_t>(shape.size())};
-    }
+    std::span<const float> values() const { return {data, static_cast<std::size_t>(shape.size())}; }
     const float& operator()(int n, int c, int h, int w) const {
         return data[((std::int64_t{n} * shape.c + c) * shape.h + h) * shape.w + w];
     }
@@ -45,8 +41,7 @@ struct ConstTensorView {
 class Tensor {
    public:
     Tensor() = default;
-    explicit Tensor(Shape shape)
-        : shape_(shape), buffer_(static_cast<std::size_t>(shape.size())) {}
+    explicit Tensor(Shape shape) : shape_(shape), buffer_(static_cast<std::size_t>(shape.size())) {}
 
     const Shape& shape() const { return shape_; }
     float* data() { return buffer_.data(); }

@@ -286,8 +286,7 @@ class ThreadPool final : public Executor {
     void park() noexcept {
         park_.parked.fetch_add(1, std::memory_order_seq_cst);
         const std::uint32_t generation = park_.generation.load(std::memory_order_seq_cst);
-        if (!job_visible(std::memory_order_seq_cst) &&
-            !job_.stop.load(std::memory_order_acquire)) {
+        if (!job_visible(std::memory_order_seq_cst) && !job_.stop.load(std::memory_order_acquire)) {
             park_.generation.wait(generation, std::memory_order_acquire);
         }
         park_.parked.fetch_sub(1, std::memory_order_relaxed);
@@ -311,8 +310,8 @@ class ThreadPool final : public Executor {
     };
     struct alignas(kAlignment) Caller {  // whoever holds the pool
         std::atomic<State> state{State::free};
-        std::uint32_t expected = 0;       // of Done::finished, when the present job is done
-        Clock::time_point next_wake{};    // the meters described at the top; zero when off
+        std::uint32_t expected = 0;     // of Done::finished, when the present job is done
+        Clock::time_point next_wake{};  // the meters described at the top; zero when off
         Clock::time_point alone_until{};
     };
 

@@ -76,8 +76,10 @@ inline void clear_border_of_row(const BlockedView& v, int n, int g, int y) {
     std::fill_n(row + width, right, 0.0f);
     const int above = y == 0 ? v.border.top : 0;
     const int below = y + 1 == v.shape.h ? v.border.bottom : 0;
-    for (int i = 1; i <= above; ++i) std::fill_n(row - i * v.row - left, left + width + right, 0.0f);
-    for (int i = 1; i <= below; ++i) std::fill_n(row + i * v.row - left, left + width + right, 0.0f);
+    for (int i = 1; i <= above; ++i)
+        std::fill_n(row - i * v.row - left, left + width + right, 0.0f);
+    for (int i = 1; i <= below; ++i)
+        std::fill_n(row + i * v.row - left, left + width + right, 0.0f);
 }
 
 /// Writes the zeros of the border around one plane.
@@ -85,8 +87,8 @@ inline void clear_border(const BlockedView& v, int n, int g) {
     for (int y = 0; y < v.shape.h; ++y) clear_border_of_row(v, n, g, y);
 }
 
-/// Copies `lanes` channels of one image of a plain NCHW tensor into plane (n, g) of a blocked view of
-/// the same shape; tail lanes and border are zeroed.
+/// Copies `lanes` channels of one image of a plain NCHW tensor into plane (n, g) of a blocked view
+/// of the same shape; tail lanes and border are zeroed.
 inline void plane_to_blocked(const ConstTensorView& from, const BlockedView& to, int n, int g) {
     const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(from.shape.pixels());
     const int channels = std::min(to.lanes, to.shape.c - g * to.lanes);

@@ -4,8 +4,8 @@
 //     x = relu(batch_norm(conv<7>(x, "conv1", {.out_channels = 64, .stride = 2}), "bn1"));
 //     x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
 //
-// A mistake (channels that do not match, groups that do not divide) is kept in the graph and reported
-// by `compile`, with the node's name.
+// A mistake (channels that do not match, groups that do not divide) is kept in the graph and
+// reported by `compile`, with the node's name.
 #pragma once
 
 #include <lumbar/graph/graph.hpp>
@@ -84,8 +84,7 @@ inline Value batch_norm(Value x, std::string name, double epsilon = 1e-5) {
 
 inline Value activate(Value x, Activation function) {
     if (function == Activation::none) return x;
-    return detail::add_node(x, to_string(function), op::Activate{function}, {x.id()},
-                            x.channels());
+    return detail::add_node(x, to_string(function), op::Activate{function}, {x.id()}, x.channels());
 }
 inline Value relu(Value x) { return activate(x, Activation::relu); }
 inline Value relu6(Value x) { return activate(x, Activation::relu6); }
@@ -179,8 +178,8 @@ inline Value scale_channels(Value x, Value gate) {
                             x.channels());
 }
 
-/// A squeeze-and-excite block (arXiv:1709.01507): global average -> reduce -> activation -> expand ->
-/// gate -> scale. The two layers are 1x1 convolutions with bias.
+/// A squeeze-and-excite block (arXiv:1709.01507): global average -> reduce -> activation -> expand
+/// -> gate -> scale. The two layers are 1x1 convolutions with bias.
 struct SqueezeExciteSpec {
     int squeezed_channels = 0;
     Activation activation = Activation::relu;
@@ -192,8 +191,8 @@ inline Value squeeze_excite(Value x, const std::string& name, const SqueezeExcit
     const auto layer = [&](Value v, std::string_view part, int channels) {
         return conv<1>(v, name + "." + std::string(part), {.out_channels = channels, .bias = true});
     };
-    Value squeezed = activate(layer(global_avg_pool(x), s.reduce, s.squeezed_channels),
-                              s.activation);
+    Value squeezed =
+        activate(layer(global_avg_pool(x), s.reduce, s.squeezed_channels), s.activation);
     return scale_channels(x, activate(layer(squeezed, s.expand, x.channels()), s.gate));
 }
 

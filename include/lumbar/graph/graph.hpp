@@ -1,5 +1,5 @@
-// A network as data: nodes in topological order, each yielding one value. A graph knows channels but
-// no image size, so one graph serves any input. Its nodes' names are those of the checkpoint.
+// A network as data: nodes in topological order, each yielding one value. A graph knows channels
+// but no image size, so one graph serves any input. Its nodes' names are those of the checkpoint.
 #pragma once
 
 #include <lumbar/core/activation.hpp>
@@ -16,8 +16,8 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// How a window is padded: as the numbers say, or as TensorFlow's SAME (which depends on the input's
-/// size, and is asymmetric at stride 2).
+/// How a window is padded: as the numbers say, or as TensorFlow's SAME (which depends on the
+/// input's size, and is asymmetric at stride 2).
 enum class PaddingMode { given, same };
 
 namespace op {
@@ -73,9 +73,9 @@ struct LocalResponseNorm {
 
 }  // namespace op
 
-using Operation = std::variant<op::Input, op::Conv, op::BatchNorm, op::Activate, op::Pool,
-                               op::Linear, op::Add, op::Concat, op::ScaleChannels, op::Softmax,
-                               op::LocalResponseNorm>;
+using Operation =
+    std::variant<op::Input, op::Conv, op::BatchNorm, op::Activate, op::Pool, op::Linear, op::Add,
+                 op::Concat, op::ScaleChannels, op::Softmax, op::LocalResponseNorm>;
 
 /// A batch normalisation that a pass has moved into the convolution or linear layer before it.
 struct FoldedBatchNorm {
@@ -142,7 +142,8 @@ class Graph {
     const std::vector<int>& outputs() const { return outputs_; }
     std::vector<int>& outputs() { return outputs_; }
 
-    /// Prefixes of tensors that a checkpoint may hold and inference does not need (auxiliary heads).
+    /// Prefixes of tensors that a checkpoint may hold and inference does not need (auxiliary
+    /// heads).
     const std::vector<std::string>& ignored() const { return ignored_; }
     void ignore(std::string prefix) { ignored_.push_back(std::move(prefix)); }
 

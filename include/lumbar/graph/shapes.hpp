@@ -38,9 +38,10 @@ inline PoolGeometry geometry_of(const op::Pool& p, const Shape& in) {
     return g;
 }
 
-/// The shape of every node's value for an input of `height` x `width` and this batch. An Error names
-/// the node whose window does not fit, or whose operands differ.
-LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& graph, int batch, Extent image) {
+/// The shape of every node's value for an input of `height` x `width` and this batch. An Error
+/// names the node whose window does not fit, or whose operands differ.
+LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& graph, int batch,
+                                                               Extent image) {
     if (graph.error()) return *graph.error();
     // Enough for any backbone; keeps every size and stride within 32 bits.
     constexpr int kMaxExtent = 1 << 15;

@@ -60,8 +60,8 @@ struct LrnParameters {
 
 using LrnFunction = void (*)(const ChannelVector&, const LrnParameters&);
 
-/// x / (k + alpha / size * sum of the squares of `size` neighbouring channels) ^ beta; the window of
-/// channel c is [c - size / 2, c + (size - 1) / 2], clipped (Krizhevsky 2012, section 3.3, with
+/// x / (k + alpha / size * sum of the squares of `size` neighbouring channels) ^ beta; the window
+/// of channel c is [c - size / 2, c + (size - 1) / 2], clipped (Krizhevsky 2012, section 3.3, with
 /// torch.nn.LocalResponseNorm's centring). `out` must not be `in`.
 template <class Arch>
 LUMBAR_NEVER_INLINE void local_response_norm(const ChannelVector& c, const LrnParameters& p) {

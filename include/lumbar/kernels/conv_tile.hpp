@@ -119,8 +119,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
         for (int g = 0; g < Groups; ++g) {
             LUMBAR_UNROLL
             for (int p = 0; p < Pixels; ++p) {
-                acc[p][g] =
-                    acc[p][g] + simd::load<Arch>(residual + g * t.residual_group + p * L);
+                acc[p][g] = acc[p][g] + simd::load<Arch>(residual + g * t.residual_group + p * L);
             }
         }
     }
@@ -143,7 +142,8 @@ inline constexpr int kMaxTilePixels = 14;
 
 template <class Arch>
 constexpr int max_tile_pixels(int groups) {
-    // Fewer groups have at least as many pixels: the last block of a layer runs the tiles of the rest.
+    // Fewer groups have at least as many pixels: the last block of a layer runs the tiles of the
+    // rest.
     if (simd::registers<Arch> >= 32) return groups <= 2 ? 14 : 0;
     return groups == 1 ? 8 : groups == 2 ? 6 : groups == 3 ? 4 : 0;
 }

@@ -78,9 +78,8 @@ class DepthwiseConv {
             const int n = static_cast<int>(unit / height / groups);
             t.weights = packed + static_cast<std::size_t>(g) * group_size();
             t.bias = t.weights + geometry_.filter_size() * lanes;
-            const float* const in =
-                call.in.pixel(n, g, y * geometry_.stride.h - geometry_.padding.top,
-                              -geometry_.padding.left);
+            const float* const in = call.in.pixel(
+                n, g, y * geometry_.stride.h - geometry_.padding.top, -geometry_.padding.left);
             float* const out = call.out.pixel(n, g, y, 0);
             for (int run = 0; run < split.runs; ++run) {
                 const int x = split.start(run);

@@ -1,10 +1,11 @@
 // Direct convolution of any geometry on blocked activations, or on a plain NCHW image (a first
-// layer). The plan depends on geometry and kernels alone; packed weights depend on the plan; running
-// takes views. Units of work are independent of each other and may run in any order on any thread.
+// layer). The plan depends on geometry and kernels alone; packed weights depend on the plan;
+// running takes views. Units of work are independent of each other and may run in any order on any
+// thread.
 //
-// Order of the loops: block of output channels, image, row, tile. A block's weights stay in L2 while
-// the rows it reads pass through L1. A first layer turns this around: it copies the few input rows
-// that an output row needs into a padded strip, and uses them for all channels.
+// Order of the loops: block of output channels, image, row, tile. A block's weights stay in L2
+// while the rows it reads pass through L1. A first layer turns this around: it copies the few input
+// rows that an output row needs into a padded strip, and uses them for all channels.
 #pragma once
 
 #include <lumbar/core/geometry.hpp>
@@ -23,7 +24,7 @@ LUMBAR_NAMESPACE_BEGIN
 struct ConvCall {
     BlockedView in{};         ///< with a border of at least border_read(); unused by a first layer
     ConstTensorView plain{};  ///< the input of a first layer
-    std::span<const BlockedView> out{};  ///< the destinations, in the plan's order
+    std::span<const BlockedView> out{};     ///< the destinations, in the plan's order
     const BlockedView* residual = nullptr;  ///< added before the activation; one destination only
     Epilogue epilogue{};
 };
@@ -78,8 +79,7 @@ class DirectConv {
             for (int i = 0; i < b.channels; ++i) {
                 const int channel = b.first_channel + i;
                 bias[i] = read_filter(channel, std::span<float>(filter));
-                const int first_in =
-                    channel / group_out * group_in - b.first_in_group * in_lanes();
+                const int first_in = channel / group_out * group_in - b.first_in_group * in_lanes();
                 for (int c = 0; c < group_in; ++c) {
                     const int at = first_in + c;
                     // [in group][tap][lane]: all groups before this one are full.
@@ -143,8 +143,8 @@ class DirectConv {
     int in_lanes() const { return plain_ ? 1 : kernels_->lanes; }
 
     int strip_width(int out_w) const {
-        return (out_w - 1) * geometry_.stride.w +
-               (geometry_.kernel.w - 1) * geometry_.dilation.w + 1;
+        return (out_w - 1) * geometry_.stride.w + (geometry_.kernel.w - 1) * geometry_.dilation.w +
+               1;
     }
 
     void add_block(Block b, int first_channel, int channels) {
@@ -157,8 +157,7 @@ class DirectConv {
         b.first_in_group = first_in / in_lanes();
         b.in_groups = ceil_div(last_in, in_lanes()) - b.first_in_group;
         b.last_lanes = last_in - (b.first_in_group + b.in_groups - 1) * in_lanes();
-        const std::ptrdiff_t inputs =
-            std::ptrdiff_t{b.in_groups - 1} * in_lanes() + b.last_lanes;
+        const std::ptrdiff_t inputs = std::ptrdiff_t{b.in_groups - 1} * in_lanes() + b.last_lanes;
         const std::ptrdiff_t width = std::ptrdiff_t{b.groups} * kernels_->lanes;
         b.weights = static_cast<std::ptrdiff_t>(packed_size_);
         b.bias = b.weights + inputs * geometry_.kernel.h * geometry_.kernel.w * width;
@@ -229,8 +228,8 @@ class DirectConv {
     }
 
     ConvTileFunction tile_function(int groups, int pixels) const {
-        return kernels_->conv[static_cast<std::size_t>(groups - 1)]
-                             [static_cast<std::size_t>(pixels - 1)];
+        return kernels_
+            ->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(pixels - 1)];
     }
 
     void run_blocked(const ConvCall& call, const float* packed, std::int64_t begin,
@@ -257,10 +256,9 @@ class DirectConv {
             t.epilogue = call.epilogue;
             for (; n < images && unit < end; ++n) {
                 for (; y < rows.count && unit < end; ++y) {
-                    const float* const in =
-                        call.in.pixel(n, b.first_in_group,
-                                      y * geometry_.stride.h - geometry_.padding.top,
-                                      -geometry_.padding.left);
+                    const float* const in = call.in.pixel(
+                        n, b.first_in_group, y * geometry_.stride.h - geometry_.padding.top,
+                        -geometry_.padding.left);
                     float* const to = out.pixel(n, b.first_group, y, 0);
                     const float* const residual =
                         call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
@@ -272,19 +270,23 @@ class DirectConv {
                                                         residual ? residual + at : nullptr);
                         if (run + 1 == rows.runs) clear_borders(out, b, n, y, rows.flat);
                     }
-                    if (run == rows.runs) run = 0;
-                    else return;
+                    if (run == rows.runs)
+                        run = 0;
+                    else
+                        return;
                 }
-                if (y == rows.count) y = 0;
-                else return;
+                if (y == rows.count)
+                    y = 0;
+                else
+                    return;
             }
             if (n == images) n = 0;
             ++block;
         }
     }
 
-    void run_plain(const ConvCall& call, const float* packed, std::int64_t begin,
-                   std::int64_t end, float* strip) const noexcept {
+    void run_plain(const ConvCall& call, const float* packed, std::int64_t begin, std::int64_t end,
+                   float* strip) const noexcept {
         const int lanes = kernels_->lanes;
         const Shape& shape = call.out[0].shape;
         const int width = strip_width(shape.w);
@@ -311,8 +313,7 @@ class DirectConv {
                 float* const to = out.pixel(n, b.first_group, y, 0);
                 const float* const residual =
                     call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
-                const EvenSplit split =
-                    EvenSplit::at_most(shape.w, kernels_->max_pixels(b.groups));
+                const EvenSplit split = EvenSplit::at_most(shape.w, kernels_->max_pixels(b.groups));
                 for (int run = 0; run < split.runs; ++run) {
                     const int x = split.start(run);
                     const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
@@ -332,8 +333,8 @@ class DirectConv {
         const int inside = std::clamp(in.w, 0, width - left);
         for (int c = 0; c < geometry_.in_channels; ++c) {
             for (int i = 0; i < geometry_.kernel.h; ++i, strip += width) {
-                const int row = y * geometry_.stride.h - geometry_.padding.top +
-                                i * geometry_.dilation.h;
+                const int row =
+                    y * geometry_.stride.h - geometry_.padding.top + i * geometry_.dilation.h;
                 if (row < 0 || row >= in.h) {
                     std::fill_n(strip, width, 0.0f);
                     continue;

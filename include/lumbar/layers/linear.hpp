@@ -90,9 +90,7 @@ class LinearLayer {
     }
 
    private:
-    std::ptrdiff_t block_width() const {
-        return std::ptrdiff_t{kLinearGroups} * kernels_->lanes;
-    }
+    std::ptrdiff_t block_width() const { return std::ptrdiff_t{kLinearGroups} * kernels_->lanes; }
     std::ptrdiff_t block_size() const { return (inputs_ + 1) * block_width(); }
 
     const KernelTable* kernels_ = nullptr;

@@ -17,9 +17,9 @@ struct PixelwiseCall {
     BlockedView in{};
     BlockedView out{};
     const BlockedView* addend = nullptr;
-    const float* scale = nullptr;         ///< per channel, padded to whole groups
-    const float* shift = nullptr;         ///< per channel, padded to whole groups
-    const BlockedView* gate = nullptr;    ///< 1x1: a scale per image and channel; excludes `scale`
+    const float* scale = nullptr;       ///< per channel, padded to whole groups
+    const float* shift = nullptr;       ///< per channel, padded to whole groups
+    const BlockedView* gate = nullptr;  ///< 1x1: a scale per image and channel; excludes `scale`
     Epilogue epilogue{};
 };
 
@@ -80,8 +80,7 @@ struct ChannelCopy {
             for (int c = 0; c < channels;) {
                 // The longest run that stays within a group on both sides.
                 const int to = first + c;
-                const int run =
-                    std::min({channels - c, lanes - c % lanes, lanes - to % lanes});
+                const int run = std::min({channels - c, lanes - c % lanes, lanes - to % lanes});
                 const float* source = call.in.pixel(n, c / lanes, y, 0) + c % lanes;
                 float* target = call.out.pixel(n, to / lanes, y, 0) + to % lanes;
                 const int tail = to + run == call.out.shape.c

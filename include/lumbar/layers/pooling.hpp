@@ -25,9 +25,8 @@ class Pooling {
         const Shape out = output_shape(geometry, in);
         rows_ = spans(out.h, in.h, geometry.adaptive.h > 0, geometry.kernel.h, geometry.stride.h,
                       geometry.dilation.h, geometry.padding.top, geometry.padding.bottom);
-        columns_ = spans(out.w, in.w, geometry.adaptive.h > 0, geometry.kernel.w,
-                         geometry.stride.w, geometry.dilation.w, geometry.padding.left,
-                         geometry.padding.right);
+        columns_ = spans(out.w, in.w, geometry.adaptive.h > 0, geometry.kernel.w, geometry.stride.w,
+                         geometry.dilation.w, geometry.padding.left, geometry.padding.right);
         if (geometry.kind == PoolGeometry::Kind::average && !geometry.count_include_pad) {
             for (PoolSpan& s : rows_) s.counted = s.count;
             for (PoolSpan& s : columns_) s.counted = s.count;

@@ -1,5 +1,5 @@
-// MobileNet V1: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
-// Applications", arXiv:1704.04861, table 1. Names of timm (mobilenetv1_*).
+// MobileNet V1: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile
+// Vision Applications", arXiv:1704.04861, table 1. Names of timm (mobilenetv1_*).
 //
 //   width    parameters    MACs at 224
 //   1.0      4,231,976     569 M
@@ -54,8 +54,7 @@ inline Graph mobilenet_v1(const MobileNetV1Options& options = {}) {
     int stage = 0;
     for (const SeparableRow& row : kMobileNetV1Rows) {
         for (int i = 0; i < row.n; ++i) {
-            const std::string block =
-                "blocks." + std::to_string(stage) + "." + std::to_string(i);
+            const std::string block = "blocks." + std::to_string(stage) + "." + std::to_string(i);
             x = depthwise_conv<3>(x, block + ".conv_dw",
                                   {.stride = i == 0 ? row.s : 1, .mode = mode});
             x = norm(x, block + ".bn1");

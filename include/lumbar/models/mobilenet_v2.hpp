@@ -76,8 +76,8 @@ inline Value inverted_residual(Value x, const std::string& name, const InvertedR
 
 }  // namespace detail
 
-/// The network of a table, from the image to the logits. Any input size. A table of one's own makes a
-/// network of one's own.
+/// The network of a table, from the image to the logits. Any input size. A table of one's own makes
+/// a network of one's own.
 inline Graph mobilenet_v2(const MobileNetV2Table& table, const MobileNetV2Options& options = {}) {
     Graph graph(table.name);
     const double epsilon = batch_norm_epsilon(options.numerics);

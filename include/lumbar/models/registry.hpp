@@ -25,20 +25,19 @@ struct ModelOptions {
 struct ModelInfo {
     std::string_view name;
     std::string_view family;
-    std::string_view paper;       ///< arXiv number
-    std::int64_t parameters;      ///< published, 1000 classes
-    double gmacs;                 ///< published, at input_size
-    int input_size;               ///< height and width that the published weights were tested at
-    bool scalable;                ///< has width multiplier and TensorFlow numerics
+    std::string_view paper;   ///< arXiv number
+    std::int64_t parameters;  ///< published, 1000 classes
+    double gmacs;             ///< published, at input_size
+    int input_size;           ///< height and width that the published weights were tested at
+    bool scalable;            ///< has width multiplier and TensorFlow numerics
     Graph (*build)(const ModelOptions&);
 };
 
 namespace detail {
 template <const VggTable& Table, bool BatchNorm>
 Graph build_vgg(const ModelOptions& o) {
-    return vgg(Table, {.classes = o.classes,
-                       .input_channels = o.input_channels,
-                       .batch_norm = BatchNorm});
+    return vgg(Table,
+               {.classes = o.classes, .input_channels = o.input_channels, .batch_norm = BatchNorm});
 }
 template <const ResNetTable& Table>
 Graph build_resnet(const ModelOptions& o) {

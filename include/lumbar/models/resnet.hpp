@@ -49,8 +49,9 @@ namespace detail {
 /// The shortcut of a block: identity, or a 1x1 convolution where size or channels change.
 inline Value shortcut(Value x, const std::string& name, int channels, int stride) {
     if (stride == 1 && x.channels() == channels) return x;
-    return batch_norm(conv<1>(x, name + ".downsample.0", {.out_channels = channels, .stride = stride}),
-                      name + ".downsample.1");
+    return batch_norm(
+        conv<1>(x, name + ".downsample.0", {.out_channels = channels, .stride = stride}),
+        name + ".downsample.1");
 }
 
 inline Value basic_block(Value x, const std::string& name, int channels, int stride) {
@@ -81,8 +82,7 @@ inline Graph resnet(const ResNetTable& table, const ResNetOptions& options = {})
     x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});                            // 56
     for (std::size_t stage = 0; stage < table.blocks.size(); ++stage) {  // 56, 28, 14, 7
         for (int i = 0; i < table.blocks[stage]; ++i) {
-            const std::string name =
-                "layer" + std::to_string(stage + 1) + "." + std::to_string(i);
+            const std::string name = "layer" + std::to_string(stage + 1) + "." + std::to_string(i);
             const int stride = stage > 0 && i == 0 ? 2 : 1;
             x = table.block == ResNetBlock::basic
                     ? detail::basic_block(x, name, kResNetChannels[stage], stride)

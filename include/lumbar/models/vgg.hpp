@@ -36,8 +36,9 @@ struct VggOptions {
     bool batch_norm = false;
 };
 
-/// The network of one column, from the image to the logits. Any input of at least 32x32: the features
-/// are averaged to 7x7 before the classifier, as torchvision does (nothing changes at 224).
+/// The network of one column, from the image to the logits. Any input of at least 32x32: the
+/// features are averaged to 7x7 before the classifier, as torchvision does (nothing changes at
+/// 224).
 inline Graph vgg(const VggTable& table, const VggOptions& options = {}) {
     Graph graph(std::string(table.name) + (options.batch_norm ? "_bn" : ""));
     Value x = graph.input(options.input_channels);

@@ -1,5 +1,5 @@
-// A graph meets a weight file: widths and classes are taken from the file, and whatever does not fit
-// is listed in one error.
+// A graph meets a weight file: widths and classes are taken from the file, and whatever does not
+// fit is listed in one error.
 #pragma once
 
 #include <lumbar/graph/parameters.hpp>
@@ -95,7 +95,8 @@ inline bool is_ignored(const Graph& graph, std::string_view name) {
 }
 
 /// "2 tensors are missing: a, b"
-LUMBAR_COLD inline void add_list(std::string& message, std::vector<std::string> items, const char* what) {
+LUMBAR_COLD inline void add_list(std::string& message, std::vector<std::string> items,
+                                 const char* what) {
     if (items.empty()) return;
     message += (message.empty() ? "" : "; ") + std::to_string(items.size()) +
                (items.size() == 1 ? " tensor is " : " tensors are ") + what + ": ";
@@ -107,7 +108,7 @@ LUMBAR_COLD inline void add_list(std::string& message, std::vector<std::string> 
 /// The graph as the file's tensors make it. An Error lists every tensor that is missing, extra or
 /// misshapen (with both shapes), or of a type that is no floating-point number.
 LUMBAR_COLD inline Result<Graph> try_bind_weights(const Graph& nominal, const Weights& weights,
-                                      bool allow_extra) {
+                                                  bool allow_extra) {
     if (nominal.error()) return *nominal.error();
     std::optional<Graph> wide = detail::take_widths(nominal, weights);
     Graph graph = wide ? std::move(*wide) : detail::take_classes(nominal, weights);

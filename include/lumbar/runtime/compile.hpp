@@ -1,5 +1,5 @@
-// compile(): graph + weights + options -> Network. Binds the weights, runs the passes, plans memory,
-// packs weights, and lists the steps.
+// compile(): graph + weights + options -> Network. Binds the weights, runs the passes, plans
+// memory, packs weights, and lists the steps.
 #pragma once
 
 #include <lumbar/core/cpu_count.hpp>
@@ -44,7 +44,8 @@ inline bool reads_plain_input(const Graph& graph) {
 
 /// A linear layer reads an image as one run of memory: where its input has a border for another
 /// reader, a copy (a concatenation of one) goes between.
-LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes, int lanes) {
+LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes,
+                                               int lanes) {
     const MemoryPlan plan = plan_memory(graph, shapes, lanes, false);
     std::vector<Node> nodes;
     std::vector<int> renumbered;
@@ -64,7 +65,8 @@ LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Sh
         nodes.push_back(std::move(node));
     }
     for (Node& node : nodes) {
-        if (node.slice) node.slice->concat = renumbered[static_cast<std::size_t>(node.slice->concat)];
+        if (node.slice)
+            node.slice->concat = renumbered[static_cast<std::size_t>(node.slice->concat)];
     }
     for (int& output : graph.outputs()) output = renumbered[static_cast<std::size_t>(output)];
     graph.nodes() = std::move(nodes);
@@ -100,8 +102,8 @@ class StepMaker {
             const Shape& in = shape(input(0));
             LinearLayer layer(*plan_.kernels, in, l->outputs);
             // Not the batch: it changes nothing about the weights.
-            PackedWeights packed = pack(
-                node, layer, "linear " + std::to_string(in.h) + "x" + std::to_string(in.w));
+            PackedWeights packed =
+                pack(node, layer, "linear " + std::to_string(in.h) + "x" + std::to_string(in.w));
             add(id, node.name,
                 LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
         } else if (const auto* p = node.as<op::Pool>()) {
@@ -109,8 +111,7 @@ class StepMaker {
             add(id, node.name,
                 PoolStep{Pooling(*plan_.kernels, geometry_of(*p, in), in), input(0), id});
         } else if (node.as<op::Softmax>()) {
-            add(id, node.name,
-                ChannelsStep{AcrossChannels::softmax(*plan_.kernels), input(0), id});
+            add(id, node.name, ChannelsStep{AcrossChannels::softmax(*plan_.kernels), input(0), id});
         } else if (const auto* n = node.as<op::LocalResponseNorm>()) {
             const LrnParameters lrn{n->size, n->alpha, n->beta, n->k};
             add(id, node.name,
@@ -144,10 +145,9 @@ class StepMaker {
                           plan_.memory.view(in, nullptr).dense() &&
                           plan_.memory.view(id, nullptr).dense();
         const Shape& out = shape(id);
-        DirectConv layer(*plan_.kernels, geometry,
-                         {.plain_input = plain,
-                          .row_pixels = flat ? out.h * out.w : out.w,
-                          .destinations = {}});
+        DirectConv layer(
+            *plan_.kernels, geometry,
+            {.plain_input = plain, .row_pixels = flat ? out.h * out.w : out.w, .destinations = {}});
         PackedWeights packed =
             pack(node, layer,
                  std::string(plain ? "plain " : "direct ") + std::to_string(layer.tile_groups()));
@@ -185,8 +185,7 @@ class StepMaker {
             static_cast<std::size_t>(round_up(node.channels, plan_.kernels->lanes));
         return plan_.store->get(
             node.name + " | affine | " + plan_.kernels->isa, 2 * padded, [&](float* to) {
-                const auto norm =
-                    ChannelAffine::of_batch_norm(plan_.weights, node.name, b.epsilon);
+                const auto norm = ChannelAffine::of_batch_norm(plan_.weights, node.name, b.epsilon);
                 for (std::size_t i = 0; i < norm.scale.size(); ++i) {
                     to[i] = to_normal_float(norm.scale[i]);
                     to[padded + i] = to_normal_float(norm.shift[i]);
@@ -194,8 +193,8 @@ class StepMaker {
             });
     }
 
-    /// Work below two microseconds is not worth a second thread; above, a few chunks per thread even
-    /// out what the others on the machine take away.
+    /// Work below two microseconds is not worth a second thread; above, a few chunks per thread
+    /// even out what the others on the machine take away.
     int chunks_for(int id, std::int64_t units) const {
         const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
         if (threads == 1) return 1;
@@ -220,8 +219,8 @@ class StepMaker {
         constexpr std::size_t kFloats = kAlignment / sizeof(float);
         step.scratch = (scratch + kFloats - 1) / kFloats * kFloats;
         step.work = std::move(work);
-        plan_.scratch_floats = std::max(plan_.scratch_floats,
-                                        step.scratch * static_cast<std::size_t>(step.chunks));
+        plan_.scratch_floats =
+            std::max(plan_.scratch_floats, step.scratch * static_cast<std::size_t>(step.chunks));
         plan_.steps.push_back(std::move(step));
     }
 
@@ -250,8 +249,7 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     for (const int id : plan->graph.outputs()) {
         plan->outputs.push_back(plan->shapes[static_cast<std::size_t>(id)]);
     }
-    plan->memory =
-        plan_memory(plan->graph, plan->shapes, lanes, reads_plain_input(plan->graph));
+    plan->memory = plan_memory(plan->graph, plan->shapes, lanes, reads_plain_input(plan->graph));
     StepMaker(*plan).make_all();
     return Network(std::shared_ptr<const Plan>(std::move(plan)));
 }
@@ -262,7 +260,7 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
 /// Errors: tensors that are missing, extra or misshapen (all of them, in one message); a graph that
 /// is inconsistent; an input that is too small.
 LUMBAR_COLD inline Result<Network> try_compile(const Graph& graph, const Weights& weights,
-                                   const CompileOptions& options = {}) {
+                                               const CompileOptions& options = {}) {
     Result<Graph> bound = try_bind_weights(graph, weights, options.allow_extra_tensors);
     if (!bound) return bound.error();
     auto plan = std::make_shared<detail::Plan>();

@@ -50,7 +50,8 @@ struct MemoryPlan {
 namespace detail {
 
 /// The border that the readers of each value need.
-LUMBAR_COLD inline std::vector<Padding> borders_needed(const Graph& graph, const std::vector<Shape>& shapes) {
+LUMBAR_COLD inline std::vector<Padding> borders_needed(const Graph& graph,
+                                                       const std::vector<Shape>& shapes) {
     std::vector<Padding> borders(shapes.size());
     for (const Node& node : graph.nodes()) {
         const auto* c = node.as<op::Conv>();
@@ -98,8 +99,8 @@ LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
 }  // namespace detail
 
 /// `graph` after all passes. `plain_input`: the input is read as it is and needs no place.
-LUMBAR_COLD inline MemoryPlan plan_memory(const Graph& graph, const std::vector<Shape>& shapes, int lanes,
-                              bool plain_input) {
+LUMBAR_COLD inline MemoryPlan plan_memory(const Graph& graph, const std::vector<Shape>& shapes,
+                                          int lanes, bool plain_input) {
     MemoryPlan plan;
     plan.places.resize(shapes.size());
     const auto borders = detail::borders_needed(graph, shapes);

@@ -1,5 +1,5 @@
-// A compiled network: immutable, shared by copies, runnable from any number of threads at once, each
-// with a workspace of its own.
+// A compiled network: immutable, shared by copies, runnable from any number of threads at once,
+// each with a workspace of its own.
 #pragma once
 
 #include <lumbar/core/float_environment.hpp>
@@ -21,8 +21,8 @@ namespace detail {
 
 /// Everything that a network is, fixed by `compile`.
 struct Plan {
-    Graph source;     ///< as bound to the weights, before passes
-    Graph graph;      ///< after passes: what the steps compute
+    Graph source;               ///< as bound to the weights, before passes
+    Graph graph;                ///< after passes: what the steps compute
     std::vector<Shape> shapes;  ///< of `graph`
     Weights weights;
     std::shared_ptr<PackedStore> store;
@@ -99,7 +99,8 @@ class Network {
 
     /// Computes the outputs of what is in the workspace's input. Does not allocate, lock or fail.
     /// Results are bitwise the same for any number of threads. The caller's floating-point state is
-    /// restored. Precondition: the workspace is of this network (or a copy), and nobody else uses it.
+    /// restored. Precondition: the workspace is of this network (or a copy), and nobody else uses
+    /// it.
     void run(Workspace& w) const noexcept {
         assert(w.plan_ == plan_);
         const detail::Plan& plan = *plan_;
@@ -117,11 +118,10 @@ class Network {
     /// Throws an Error where the shape is not input_shape().
     ConstTensorView operator()(ConstTensorView x, Workspace& w) const {
         if (x.shape != plan_->input) {
-            Result<Success>::raise(Error(Error::Code::argument,
-                                         name() + " was compiled for an input of " +
-                                             to_string(plan_->input) + ", not " +
-                                             to_string(x.shape) +
-                                             "; compile() or resized() it for that size"));
+            Result<Success>::raise(Error(
+                Error::Code::argument, name() + " was compiled for an input of " +
+                                           to_string(plan_->input) + ", not " + to_string(x.shape) +
+                                           "; compile() or resized() it for that size"));
         }
         std::copy_n(x.data, x.shape.size(), w.input().data);
         run(w);

@@ -201,13 +201,13 @@ struct ChannelsStep {
 };
 
 struct Step {
-    std::variant<ImportStep, ConvStep, DepthwiseStep, PoolStep, PixelwiseStep, CopyStep,
-                 LinearStep, ChannelsStep, ExportStep>
+    std::variant<ImportStep, ConvStep, DepthwiseStep, PoolStep, PixelwiseStep, CopyStep, LinearStep,
+                 ChannelsStep, ExportStep>
         work;
     std::string name;
     std::int64_t units = 0;
-    int chunks = 1;               ///< how many pieces the units are handed out in
-    std::size_t scratch = 0;      ///< floats of scratch that each chunk needs
+    int chunks = 1;           ///< how many pieces the units are handed out in
+    std::size_t scratch = 0;  ///< floats of scratch that each chunk needs
 
     void run_chunk(const RunContext& r, int chunk, float* scratch_memory) const noexcept {
         const std::int64_t begin = units * chunk / chunks, end = units * (chunk + 1) / chunks;

@@ -86,7 +86,8 @@ inline Weights synthetic_weights(const Graph& graph, std::uint64_t seed = 1) {
         SyntheticRange range{.centre = 0.0, .amplitude = 0.1};
         switch (p.role) {
             case Parameter::Role::filter: {
-                const double fan_in = static_cast<double>(p.size() / std::max<std::int64_t>(p.shape[0], 1));
+                const double fan_in =
+                    static_cast<double>(p.size() / std::max<std::int64_t>(p.shape[0], 1));
                 range.amplitude = std::sqrt((p.node == logits ? 3.0 : 6.0) / fan_in);
                 break;
             }

@@ -16,6 +16,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -37,8 +38,8 @@ inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& 
                            [](const auto& a, const auto& b) { return a.name == b.name; });
     if (twice != tensors.end()) return "two tensors are named " + in_quotes(twice->name);
 
-    std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
-        return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
     });
     std::uint64_t next = 0;
     for (const SafetensorsEntry& entry : tensors) {

@@ -1,17 +1,17 @@
 // What holds for every pass, on graphs that nobody designed.
+#include <oracle/random_graph.hpp>
+
 #include <lumbar/graph/passes/elide_concat.hpp>
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 #include <lumbar/graph/passes/fuse_residual.hpp>
-
-#include <graph/pass_checks.hpp>
-#include <oracle/random_graph.hpp>
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <graph/pass_checks.hpp>
 
 using namespace lumbar;
 

@@ -1,12 +1,12 @@
+#include <lumbar/graph/build.hpp>
 #include <lumbar/graph/passes/elide_concat.hpp>
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 #include <lumbar/graph/passes/fuse_residual.hpp>
 
-#include <graph/pass_checks.hpp>
-#include <lumbar/graph/build.hpp>
-
 #include <doctest/doctest.h>
+
+#include <graph/pass_checks.hpp>
 
 using namespace lumbar;
 
@@ -50,8 +50,8 @@ TEST_CASE("a slice that does not start at a multiple of the lanes stays a copy")
         int lanes;
         const char* slices;
     };
-    constexpr Case kCases[] = {{1, "a@0 b@8 c@20"}, {4, "a@0 b@8 c@20"}, {8, "a@0 b@8"},
-                               {16, "a@0"}};
+    constexpr Case kCases[] = {
+        {1, "a@0 b@8 c@20"}, {4, "a@0 b@8 c@20"}, {8, "a@0 b@8"}, {16, "a@0"}};
     for (const Case& c : kCases) {
         CAPTURE(c.lanes);
         const Graph elided = elide_concat(graph, c.lanes);

@@ -1,10 +1,10 @@
+#include <lumbar/graph/build.hpp>
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 
-#include <graph/pass_checks.hpp>
-#include <lumbar/graph/build.hpp>
-
 #include <doctest/doctest.h>
+
+#include <graph/pass_checks.hpp>
 
 using namespace lumbar;
 using oracle::names;

@@ -1,16 +1,16 @@
+#include <lumbar/graph/build.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 
-#include <graph/pass_checks.hpp>
-#include <lumbar/graph/build.hpp>
-
 #include <doctest/doctest.h>
+
+#include <graph/pass_checks.hpp>
 
 using namespace lumbar;
 using oracle::names;
 
 TEST_CASE("activations become part of convolutions and linear layers") {
-    constexpr Activation kClamping[] = {Activation::relu, Activation::relu6,
-                                        Activation::hard_swish, Activation::hard_sigmoid};
+    constexpr Activation kClamping[] = {Activation::relu, Activation::relu6, Activation::hard_swish,
+                                        Activation::hard_sigmoid};
     for (const Activation a : kClamping) {
         CAPTURE(to_string(a));
         Graph graph("test");

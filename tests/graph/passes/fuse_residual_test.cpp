@@ -1,11 +1,11 @@
+#include <lumbar/graph/build.hpp>
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 #include <lumbar/graph/passes/fuse_residual.hpp>
 
-#include <graph/pass_checks.hpp>
-#include <lumbar/graph/build.hpp>
-
 #include <doctest/doctest.h>
+
+#include <graph/pass_checks.hpp>
 
 using namespace lumbar;
 using oracle::names;
@@ -15,8 +15,8 @@ TEST_CASE("an identity shortcut is added by the block's last convolution") {
         CAPTURE(swapped);
         Graph graph("test");
         const Value x = graph.input(4);
-        const Value y = conv<3>(relu(conv<3>(x, "a", {.out_channels = 4})), "b",
-                                {.out_channels = 4});
+        const Value y =
+            conv<3>(relu(conv<3>(x, "a", {.out_channels = 4})), "b", {.out_channels = 4});
         graph.output(swapped ? x + y : y + x);
         const Graph fused = fuse_residual(graph);
         CHECK(names(fused) == "input a relu b");
@@ -66,13 +66,9 @@ TEST_CASE("what is no convolution does not add") {
         graph.output(y + y);
     }
     SUBCASE("a depthwise convolution") { graph.output(x + depthwise_conv<3>(x, "conv")); }
-    SUBCASE("a pool") {
-        graph.output(x + max_pool(x, {.kernel = 3, .stride = 1, .padding = 1}));
-    }
+    SUBCASE("a pool") { graph.output(x + max_pool(x, {.kernel = 3, .stride = 1, .padding = 1})); }
     SUBCASE("a batch normalisation") { graph.output(x + batch_norm(x, "bn")); }
-    SUBCASE("an activation") {
-        graph.output(x + relu(conv<1>(x, "conv", {.out_channels = 4})));
-    }
+    SUBCASE("an activation") { graph.output(x + relu(conv<1>(x, "conv", {.out_channels = 4}))); }
     const Graph fused = fuse_residual(graph);
     CHECK(names(fused) == names(graph));
     for (const Node& node : fused.nodes()) CHECK_FALSE(node.residual);

@@ -1,5 +1,6 @@
-// Pass: branches write into slices of the concatenation they feed, so that nothing is copied; nested
-// concatenations too. `lanes`: a slice that does not start at a multiple of them stays a copy.
+// Pass: branches write into slices of the concatenation they feed, so that nothing is copied;
+// nested concatenations too. `lanes`: a slice that does not start at a multiple of them stays a
+// copy.
 #pragma once
 
 #include <lumbar/graph/graph.hpp>

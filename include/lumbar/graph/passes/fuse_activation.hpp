@@ -16,8 +16,8 @@ LUMBAR_COLD inline Graph fuse_activation(Graph graph) {
         Node& node = graph.node(producer);
         const bool pixelwise =
             node.as<op::BatchNorm>() || node.as<op::Add>() || node.as<op::ScaleChannels>();
-        const bool summing = (node.as<op::Conv>() || node.as<op::Linear>()) &&
-                             fits_sums(activate->function);
+        const bool summing =
+            (node.as<op::Conv>() || node.as<op::Linear>()) && fits_sums(activate->function);
         if (!(pixelwise || summing) || node.activation != Activation::none ||
             !only_reader(read_by, producer, id)) {
             continue;

@@ -14,13 +14,12 @@ LUMBAR_COLD inline Graph fuse_residual(Graph graph) {
     for (int id = 0; id < graph.size(); ++id) {
         if (!graph.node(id).as<op::Add>()) continue;
         // The operand that is computed last takes the other one, which is there by then.
-        const auto [first, last] =
-            std::minmax(graph.node(id).inputs[0], graph.node(id).inputs[1]);
+        const auto [first, last] = std::minmax(graph.node(id).inputs[0], graph.node(id).inputs[1]);
         Node& node = graph.node(last);
         const auto* conv = node.as<op::Conv>();
-        const bool depthwise =
-            conv && conv->groups > 1 && conv->groups == graph.node(node.inputs[0]).channels &&
-            conv->groups == conv->out_channels;
+        const bool depthwise = conv && conv->groups > 1 &&
+                               conv->groups == graph.node(node.inputs[0]).channels &&
+                               conv->groups == conv->out_channels;
         if (!conv || depthwise || first == last || node.residual ||
             node.activation != Activation::none || !fits_sums(graph.node(id).activation) ||
             !only_reader(read_by, last, id)) {
