@@ -1,11 +1,11 @@
 // classify: names what is in pictures. Without --model it uses the small network that is shipped.
 #include "fashion_mnist/network.hpp"
+#include "program.hpp"
 
 #include <lumbar/image.hpp>
 #include <lumbar/image/imagenet_labels.hpp>
 #include <lumbar/lumbar.hpp>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -141,7 +141,10 @@ void classify(const Classifier& c, Workspace& workspace, const std::string& path
     }
 }
 
-int run(const Options& o) {
+void run(const Options& o) {
+    const auto refuse = [](const std::string& what) {
+        Result<Success>::raise(Error(Error::Code::argument, what));
+    };
     if (o.list_models) {
         for (const ModelInfo& m : models()) {
             std::printf("%-14.*s %6.1f M parameters %7.3f GMACs  arXiv:%.*s\n",
@@ -149,12 +152,17 @@ int run(const Options& o) {
                         static_cast<double>(m.parameters) * 1e-6, m.gmacs,
                         static_cast<int>(m.paper.size()), m.paper.data());
         }
-        return 0;
+        return;
+    }
+    if (o.images.empty()) refuse("no picture is given; see --help");
+    for (const auto* values : {&o.mean, &o.std}) {
+        if (values->size() != 0 && values->size() != 1 && values->size() != 3) {
+            refuse("--mean and --std take one number or three");
+        }
     }
     const Classifier classifier = make_classifier(o);
     Workspace workspace = classifier.network.workspace();
     for (const std::string& image : o.images) classify(classifier, workspace, image, o);
-    return 0;
 }
 
 }  // namespace
@@ -187,26 +195,5 @@ int main(int argc, char** argv) {
     app.add_flag("--json", o.json, "one JSON object a line");
     app.add_flag("--list-models", o.list_models, "print the models' names");
     app.add_option("IMAGE", o.images, "pictures");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? 0 : 1;
-    }
-    const auto one_or_three = [](const std::vector<float>& v) {
-        return v.empty() || v.size() == 1 || v.size() == 3;
-    };
-    if (!one_or_three(o.mean) || !one_or_three(o.std)) {
-        std::fprintf(stderr, "classify: --mean and --std take one number or three\n");
-        return 1;
-    }
-    if (o.images.empty() && !o.list_models) {
-        std::fprintf(stderr, "classify: no picture is given; see --help\n");
-        return 1;
-    }
-    try {
-        return run(o);
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "classify: %s\n", e.what());
-        return 1;
-    }
+    return run_program("classify", app, argc, argv, [&] { run(o); });
 }

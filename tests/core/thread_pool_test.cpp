@@ -1,3 +1,5 @@
+#include <oracle/allocations.hpp>
+
 #include <lumbar/core/thread_pool.hpp>
 
 #include <doctest/doctest.h>
@@ -18,44 +20,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#endif
-
-// clang's sanitizers bring an operator new of their own that cannot be replaced.
-#if defined(__clang__)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define KEEP_OPERATOR_NEW
-#endif
-#endif
-
-#if defined(__GNUC__)
-#define NOINLINE __attribute__((noinline))  // gcc 12 warns of a mismatch where it inlines one side
-#else
-#define NOINLINE
-#endif
-
-#if !defined(KEEP_OPERATOR_NEW)
-namespace {
-std::atomic<long> allocations{0};
-
-void* counted(void* memory) {
-    allocations.fetch_add(1, std::memory_order_relaxed);
-    if (!memory) std::abort();
-    return memory;
-}
-}  // namespace
-
-// Replaced for this whole test program, to count.
-NOINLINE void* operator new(std::size_t bytes) { return counted(std::malloc(bytes + !bytes)); }
-NOINLINE void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    const std::size_t line = static_cast<std::size_t>(alignment);
-    return counted(std::aligned_alloc(line, (bytes + line) / line * line));
-}
-NOINLINE void operator delete(void* memory) noexcept { std::free(memory); }
-NOINLINE void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-NOINLINE void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-NOINLINE void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
-}
 #endif
 
 namespace {
@@ -313,7 +277,7 @@ TEST_CASE("pools call each other") {
     CHECK(wrong == 0);
 }
 
-#if !defined(KEEP_OPERATOR_NEW)
+#if !defined(LUMBAR_TEST_KEEP_OPERATOR_NEW)
 TEST_CASE("parallel_for allocates nothing") {
     ThreadPool pool(3);
     std::atomic<std::int64_t> sum{0};

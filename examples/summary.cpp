@@ -1,0 +1,94 @@
+// summary: a network layer by layer: shapes, parameters, multiply-accumulates, receptive fields,
+// and what it takes to run it. Needs no weights: it makes some.
+#include "program.hpp"
+
+#include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/synthetic_weights.hpp>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace lumbar;
+
+std::string text(Extent e) { return std::to_string(e.h) + "x" + std::to_string(e.w); }
+
+std::string field_of(const ReceptiveField& f) { return f.global ? "all" : text(f.size); }
+std::string stride_of(const ReceptiveField& f) { return f.global ? "-" : text(f.stride); }
+
+const char* type_of(const Node& node) {
+    struct Name {
+        const char* operator()(const op::Input&) const { return "input"; }
+        const char* operator()(const op::Conv& c) const {
+            if (c.groups > 1 && c.groups == c.out_channels) return "depthwise conv";
+            return c.groups > 1 ? "grouped conv" : "conv";
+        }
+        const char* operator()(const op::BatchNorm&) const { return "batch norm"; }
+        const char* operator()(const op::Activate& a) const { return to_string(a.function); }
+        const char* operator()(const op::Pool& p) const {
+            if (p.geometry.adaptive.h > 0) return "adaptive avg pool";
+            return p.geometry.kind == PoolGeometry::Kind::max ? "max pool" : "avg pool";
+        }
+        const char* operator()(const op::Linear&) const { return "linear"; }
+        const char* operator()(const op::Add&) const { return "add"; }
+        const char* operator()(const op::Concat&) const { return "concat"; }
+        const char* operator()(const op::ScaleChannels&) const { return "scale channels"; }
+        const char* operator()(const op::Softmax&) const { return "softmax"; }
+        const char* operator()(const op::LocalResponseNorm&) const { return "lrn"; }
+    };
+    return std::visit(Name{}, node.operation);
+}
+
+void print(const Graph& graph, int size) {
+    const std::vector<Shape> shapes = try_infer_shapes(graph, 1, {size, size}).value();
+    const std::vector<ReceptiveField> fields = receptive_fields(graph);
+    std::vector<std::int64_t> learned(shapes.size());
+    for (const Parameter& p : parameters(graph)) {
+        if (p.learned()) learned[static_cast<std::size_t>(p.node)] += p.size();
+    }
+    std::printf("%-30s %-18s %-16s %12s %15s %9s %7s\n", "layer", "type", "output", "parameters",
+                "MACs", "field", "stride");
+    for (int id = 0; id < graph.size(); ++id) {
+        const std::size_t i = static_cast<std::size_t>(id);
+        const Node& node = graph.node(id);
+        std::printf("%-30s %-18s %-16s %12lld %15lld %9s %7s\n", node.name.c_str(), type_of(node),
+                    to_string(shapes[i]).c_str(), static_cast<long long>(learned[i]),
+                    static_cast<long long>(macs(graph, id, shapes)), field_of(fields[i]).c_str(),
+                    stride_of(fields[i]).c_str());
+    }
+    const Network network =
+        compile(graph, synthetic_weights(graph), {.height = size, .width = size, .threads = 1});
+    const double total = static_cast<double>(macs(graph, shapes));
+    std::printf("\n%s at %dx%d\n", graph.name().c_str(), size, size);
+    std::printf("  parameters      %15lld\n", static_cast<long long>(parameter_count(graph)));
+    std::printf("  MACs            %15.0f  (%.3f G; twice as many FLOPs)\n", total, total * 1e-9);
+    std::printf("  arena           %15zu bytes of activations\n", network.arena_bytes());
+    std::printf("  packed weights  %15zu bytes for %s\n", network.packed_bytes(), network.isa());
+    std::printf("  steps           %15zu after fusion, of %d nodes\n", network.steps().size(),
+                graph.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::string model;
+    int size = 0;
+    ModelOptions options;
+    CLI::App app{
+        "Prints a network: for each layer the output's shape (batch x channels x height x width), "
+        "parameters, multiply-accumulates (MACs), receptive field and stride in pixels of the "
+        "input; then the totals and the memory that it needs."};
+    app.option_defaults()->always_capture_default();
+    app.add_option("--model", model, "a model's name, such as resnet50")->required();
+    app.add_option("--size", size, "height and width of the input; 0: the usual size")
+        ->check(CLI::Range(0, 4096));
+    app.add_option("--classes", options.classes)->check(CLI::Range(1, 1 << 20));
+    app.add_option("--width", options.width, "width multiplier (MobileNet)")
+        ->check(CLI::Range(0.05, 8.0));
+    return run_program("summary", app, argc, argv, [&] {
+        const Graph graph = make(model, options);
+        print(graph, size > 0 ? size : find_model(model)->input_size);
+    });
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# classify: what a user gets wrong costs one line and exit code 1; what is right prints what it should.
+set -eu
+classify=$BUILD_DIR/examples/classify
+[ -x "$classify" ] || { echo "skipped: the examples are not built"; exit 77; }
+models=$SOURCE_DIR/examples/fashion_mnist
+picture=$models/images/0000-ankle_boot.png
+mkdir -p "$SCRATCH"
+cd "$SCRATCH"
+failures=0
+bad() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# refuse WORDS ARGUMENT...: exit code 1, one line on standard error, which has the words.
+refuse() {
+    words=$1
+    shift
+    status=0
+    "$classify" "$@" >out 2>err || status=$?
+    [ "$status" -eq 1 ] || bad "exit code $status, not 1: $*"
+    [ "$(wc -l <err)" -eq 1 ] || bad "$(wc -l <err) lines, not one: $*: $(cat err)"
+    grep -q -- "$words" err || bad "no '$words' for: $*: $(cat err)"
+}
+
+head -c 100 "$picture" >cut.png
+echo "not a picture" >text.png
+echo "not weights, and longer than eight bytes" >text.safetensors
+head -c 5000 "$models/fashion_mnist.safetensors" >cut.safetensors
+refuse "text.png" text.png
+refuse "cut.png" cut.png
+refuse "there is no such file" missing.png
+refuse "no model is named 'nope'" --model nope "$picture"
+refuse "needs --weights" --model resnet18 "$picture"
+refuse "missing.safetensors" --model resnet18 --weights missing.safetensors "$picture"
+refuse "text.safetensors" --model resnet18 --weights text.safetensors "$picture"
+refuse "cut.safetensors" --weights cut.safetensors "$picture"
+refuse "does not fit resnet18" --model resnet18 --weights "$models/fashion_mnist.safetensors" "$picture"
+refuse "labels" --labels text.png "$picture"
+refuse "no picture is given"
+refuse "one number or three" --mean 1,2 "$picture"
+refuse "nonsense" --nonsense "$picture"
+refuse "sideways" --crop sideways "$picture"
+
+"$classify" "$picture" | grep -q "ankle_boot" || bad "the boot is not found"
+"$classify" --json --top 2 "$picture" "$picture" >out
+[ "$(wc -l <out)" -eq 2 ] || bad "--json: a line for each picture"
+grep -q '^{"image":".*","top":\[{"class":9,"label":"ankle_boot","logit":.*,"probability":.*},{.*}\],"milliseconds":.*}$' out ||
+    bad "--json: $(cat out)"
+"$classify" --list-models | grep -q "^resnet152 " || bad "--list-models"
+"$classify" --mean 0.5 --std 0.5 "$picture" >/dev/null || bad "--std swallows the picture"
+[ "$failures" -eq 0 ]

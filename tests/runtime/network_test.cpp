@@ -1,0 +1,212 @@
+// What a compiled network promises beside its numbers: no allocation in a run, the same bits on any
+// number of threads and under load, the caller's floating-point state, errors that name tensors.
+#include <oracle/allocations.hpp>
+
+#include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/synthetic_weights.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cfenv>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace lumbar;
+
+namespace {
+
+constexpr InvertedResidualRow kRows[] = {{1, 16, 1, 1}, {4, 24, 2, 2}, {4, 40, 2, 2}};
+constexpr MobileNetV2Table kTable{"small", 16, 2, kRows, 64};
+
+Graph small_graph() { return mobilenet_v2(kTable, {.classes = 20}); }
+
+Network small_network(int threads, int size = 64) {
+    return compile(small_graph(), synthetic_weights(small_graph()),
+                   {.height = size, .width = size, .threads = threads});
+}
+
+std::vector<float> bits(ConstTensorView v) { return {v.values().begin(), v.values().end()}; }
+
+std::string error_of(const Graph& graph, const Weights& weights, CompileOptions options = {}) {
+    const Result<Network> network = try_compile(graph, weights, options);
+    return network ? "" : network.error().message();
+}
+
+/// The small network's weights as a list that a test can spoil.
+std::vector<NamedTensor> small_tensors() {
+    const Weights weights = synthetic_weights(small_graph());
+    std::vector<NamedTensor> tensors;
+    for (const TensorData& t : weights.tensors()) {
+        NamedTensor copy{std::string(t.name), t.shape, {}};
+        copy.values.resize(static_cast<std::size_t>(t.size()));
+        read_floats(t, 0, copy.values);
+        tensors.push_back(std::move(copy));
+    }
+    return tensors;
+}
+
+bool contains(const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a run does not allocate") {
+#if !defined(LUMBAR_TEST_KEEP_OPERATOR_NEW)
+    for (const int threads : {1, 2, 3}) {
+        CAPTURE(threads);
+        const Network network = small_network(threads);
+        Workspace workspace = network.workspace();
+        network.run(workspace);
+        const long before = allocations;
+        for (int i = 0; i < 10; ++i) network.run(workspace);
+        CHECK(allocations == before);
+    }
+#else
+    MESSAGE("skipped: allocations cannot be counted under this sanitizer");
+#endif
+}
+
+TEST_CASE("every number of threads gives the same bits, under load too") {
+    const Tensor image = synthetic_input({1, 3, 64, 64});
+    const std::vector<float> expected = bits(small_network(1)(image));
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> load;
+    for (int i = 0; i < 3; ++i) {
+        load.emplace_back([&] {
+            while (!stop) std::this_thread::yield();
+        });
+    }
+    for (int threads = 2; threads <= 8; ++threads) {
+        CAPTURE(threads);
+        const Network network = small_network(threads);
+        for (int i = 0; i < 5; ++i) CHECK(bits(network(image)) == expected);
+    }
+    stop = true;
+    for (std::thread& t : load) t.join();
+}
+
+TEST_CASE("threads share a network, each with its own workspace") {
+    const Network network = small_network(2);
+    const int count = 4;
+    std::vector<std::vector<float>> expected(count), found(count);
+    for (int i = 0; i < count; ++i) {
+        expected[static_cast<std::size_t>(i)] =
+            bits(network(synthetic_input({1, 3, 64, 64}, static_cast<std::uint64_t>(i))));
+    }
+    std::vector<std::thread> callers;
+    for (int i = 0; i < count; ++i) {
+        callers.emplace_back([&, i] {
+            const Tensor image = synthetic_input({1, 3, 64, 64}, static_cast<std::uint64_t>(i));
+            Workspace workspace = network.workspace();
+            for (int repeat = 0; repeat < 20; ++repeat) {
+                found[static_cast<std::size_t>(i)] = bits(network(image, workspace));
+            }
+        });
+    }
+    for (std::thread& t : callers) t.join();
+    CHECK(found == expected);
+}
+
+TEST_CASE("an application lends its own threads") {
+    struct Counting final : Executor {
+        int jobs = 0;
+        int concurrency() const noexcept override { return 3; }
+        void parallel_for(int chunks, ChunkFunction fn, void* context) noexcept override {
+            ++jobs;
+            for (int i = chunks - 1; i >= 0; --i) fn(context, i);
+        }
+    } executor;
+    const Network network =
+        compile(small_graph(), synthetic_weights(small_graph()),
+                {.height = 64, .width = 64, .threads = 0, .executor = &executor});
+    const Tensor image = synthetic_input({1, 3, 64, 64});
+    CHECK(bits(network(image)) == bits(small_network(1)(image)));
+    CHECK(executor.jobs > 0);
+}
+
+TEST_CASE("the caller's floating-point state is as it was") {
+    const Network network = small_network(2);
+    Workspace workspace = network.workspace();
+    const volatile float tiny = std::numeric_limits<float>::min();
+    const int rounding = std::fegetround();
+    network.run(workspace);
+    const volatile float denormal = tiny / 4;
+    CHECK(denormal > 0.0f);
+    CHECK(std::fegetround() == rounding);
+}
+
+TEST_CASE("the input survives a run, and a second run gives the same") {
+    const Network network = small_network(2);
+    const Tensor image = synthetic_input({1, 3, 64, 64});
+    Workspace workspace = network.workspace();
+    std::copy_n(image.data(), image.shape().size(), workspace.input().data);
+    network.run(workspace);
+    const std::vector<float> first = bits(workspace.output());
+    network.run(workspace);
+    CHECK(bits(workspace.output()) == first);
+    CHECK(bits(workspace.input()) == bits(image.view()));
+}
+
+TEST_CASE("classes and widths are those of the file") {
+    const Graph narrow = mobilenet_v2({.classes = 7, .width = 0.5});
+    const Network network = compile(mobilenet_v2(), synthetic_weights(narrow),
+                                    {.height = 64, .width = 64, .threads = 1});
+    CHECK(network.output_shapes()[0] == Shape{1, 7, 1, 1});
+    const Tensor image = synthetic_input({1, 3, 64, 64});
+    const Network expected =
+        compile(narrow, synthetic_weights(narrow), {.height = 64, .width = 64, .threads = 1});
+    CHECK(bits(network(image)) == bits(expected(image)));
+}
+
+TEST_CASE("what does not fit is listed in one error") {
+    std::vector<NamedTensor> tensors = small_tensors();
+    std::erase_if(tensors, [](const NamedTensor& t) { return t.name == "features.0.1.bias"; });
+    for (NamedTensor& t : tensors) {
+        if (t.name != "features.1.conv.2.weight") continue;
+        t.shape = {17};
+        t.values.resize(17);
+    }
+    tensors.push_back({"stranger", {2}, {1.0f, 2.0f}});
+    tensors.push_back({"features.0.1.num_batches_tracked", {1}, {1.0f}});
+    const std::string message =
+        error_of(small_graph(), Weights::from_tensors(std::move(tensors), "my.safetensors"));
+    CAPTURE(message);
+    CHECK(contains(message, "my.safetensors does not fit small"));
+    CHECK(contains(message, "1 tensor is missing: features.0.1.bias"));
+    CHECK(contains(message, "features.1.conv.2.weight (expected [16], found [17])"));
+    CHECK(contains(message, "not part of the network: stranger"));
+    CHECK_FALSE(contains(message, "num_batches_tracked"));
+    CHECK_FALSE(contains(message, "\n"));
+}
+
+TEST_CASE("tensors that are not needed may be allowed") {
+    std::vector<NamedTensor> tensors = small_tensors();
+    tensors.push_back({"stranger", {2}, {1.0f, 2.0f}});
+    const Weights weights = Weights::from_tensors(std::move(tensors));
+    CHECK(error_of(small_graph(), weights,
+                   {.height = 64, .width = 64, .threads = 1, .allow_extra_tensors = true})
+              .empty());
+}
+
+TEST_CASE("an input that is too small or absurd is refused with its node or numbers") {
+    const Weights weights = synthetic_weights(vgg11({.classes = 2}));
+    CHECK(contains(error_of(vgg11({.classes = 2}), weights, {.height = 8, .width = 8}),
+                   "max_pool: no window fits"));
+    CHECK(contains(
+        error_of(small_graph(), synthetic_weights(small_graph()), {.height = 0, .width = 1 << 20}),
+        "must be 1 to"));
+}
+
+#if LUMBAR_HAS_EXCEPTIONS
+TEST_CASE("a tensor of another shape is refused") {
+    const Network network = small_network(1);
+    CHECK_THROWS_WITH_AS(network(synthetic_input({1, 3, 64, 63})),
+                         doctest::Contains("compiled for an input of 1x3x64x64, not 1x3x64x63"),
+                         Error);
+}
+#endif
