@@ -50,7 +50,8 @@ std::string unpacked(const std::string& path) {
 
 TEST_CASE("the shipped pictures give PyTorch's logits") {
     const Network net = network(1);
-    for (const auto& entry : expected()["images"]) {
+    const nlohmann::json answers = expected();
+    for (const auto& entry : answers["images"]) {
         const std::string file = entry["file"];
         CAPTURE(file);
         const Tensor logits = net(preprocess(

@@ -40,6 +40,9 @@ LUMBAR_TEST_NOINLINE void* operator new(std::size_t bytes, std::align_val_t alig
     const std::size_t line = static_cast<std::size_t>(alignment);
     return counted(std::aligned_alloc(line, (bytes + line) / line * line));
 }
+LUMBAR_TEST_NOINLINE void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return counted(std::malloc(bytes + !bytes));
+}
 LUMBAR_TEST_NOINLINE void operator delete(void* memory) noexcept { std::free(memory); }
 LUMBAR_TEST_NOINLINE void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 LUMBAR_TEST_NOINLINE void operator delete(void* memory, std::align_val_t) noexcept {

@@ -67,8 +67,9 @@ LUMBAR_COLD inline std::vector<Padding> borders_needed(const Graph& graph,
 LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
     std::vector<std::size_t> order(buffers.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return buffers[a].layout.size() > buffers[b].layout.size();
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        const std::ptrdiff_t size_a = buffers[a].layout.size(), size_b = buffers[b].layout.size();
+        return size_a != size_b ? size_a > size_b : a < b;
     });
     constexpr std::size_t kFloats = kAlignment / sizeof(float);
     const auto end_of = [&](const Buffer& b) {
