@@ -68,6 +68,17 @@ Preprocess preset_of(const Options& o) {
     return p;
 }
 
+/// What else the weights may be of, for a message.
+std::string advice(const Weights& weights, const Options& o) {
+    if (o.weights.empty()) return "";
+    for (const ModelInfo& m : models()) {
+        if (m.name != o.model && try_bind_weights(m.build({}), weights, false)) {
+            return "these are weights of --model " + std::string(m.name) + "; ";
+        }
+    }
+    return o.model.empty() ? "--weights without --model; " : "";
+}
+
 Classifier make_classifier(const Options& o) {
     const std::string folder = LUMBAR_SOURCE_DIR "/examples/fashion_mnist/";
     const bool shipped = o.model.empty();
@@ -85,8 +96,14 @@ Classifier make_classifier(const Options& o) {
     const Preprocess preset = preset_of(o);
     const Weights weights =
         load_weights(o.weights.empty() ? folder + "fashion_mnist.safetensors" : o.weights);
-    Network network = compile(
+    const Result<Network> compiled = try_compile(
         graph, weights, {.height = preset.height, .width = preset.width, .threads = o.threads});
+    if (!compiled) {
+        const Error& e = compiled.error();
+        const std::string hint = e.code() == Error::Code::weights ? advice(weights, o) : "";
+        Result<Network>::raise(Error(e.code(), hint + e.message()));
+    }
+    const Network network = *compiled;
     const int classes = network.output_shapes()[0].c;
     std::vector<std::string> labels;
     if (!o.labels.empty()) {
@@ -105,12 +122,11 @@ Classifier make_classifier(const Options& o) {
                                              " labels, but " + network.name() + " has " +
                                              std::to_string(classes) + " classes"));
     }
-    return {std::move(network), preset, std::move(labels)};
+    return {network, preset, std::move(labels)};
 }
 
 void classify(const Classifier& c, Workspace& workspace, const std::string& path,
-              const Options& o) {
-    const Image image = read_image(path, {.channels = c.preset.channels});
+              const Image& image, const Options& o) {
     preprocess_into(image, c.preset, workspace.input());
     const auto start = std::chrono::steady_clock::now();
     c.network.run(workspace);
@@ -141,7 +157,7 @@ void classify(const Classifier& c, Workspace& workspace, const std::string& path
     }
 }
 
-void run(const Options& o) {
+int run(const Options& o) {
     const auto refuse = [](const std::string& what) {
         Result<Success>::raise(Error(Error::Code::argument, what));
     };
@@ -152,7 +168,7 @@ void run(const Options& o) {
                         static_cast<double>(m.parameters) * 1e-6, m.gmacs,
                         static_cast<int>(m.paper.size()), m.paper.data());
         }
-        return;
+        return 0;
     }
     if (o.images.empty()) refuse("no picture is given; see --help");
     for (const auto* values : {&o.mean, &o.std}) {
@@ -162,7 +178,17 @@ void run(const Options& o) {
     }
     const Classifier classifier = make_classifier(o);
     Workspace workspace = classifier.network.workspace();
-    for (const std::string& image : o.images) classify(classifier, workspace, image, o);
+    int bad = 0;
+    for (const std::string& path : o.images) {
+        const Result<Image> image = try_read_image(path, {.channels = classifier.preset.channels});
+        if (image) {
+            classify(classifier, workspace, path, *image, o);
+        } else {  // costs its line, not the others
+            std::fprintf(stderr, "classify: %s\n", one_line(image.error().message()).c_str());
+            ++bad;
+        }
+    }
+    return bad ? 1 : 0;
 }
 
 }  // namespace
@@ -171,23 +197,32 @@ int main(int argc, char** argv) {
     Options o;
     CLI::App app{
         "Names what is in pictures (JPEG, PNG, BMP, PNM). Without --model it uses the shipped "
-        "network, which knows ten kinds of clothes on 28x28 grey pictures (Fashion-MNIST)."};
+        "network, which knows ten kinds of clothes, light on black (Fashion-MNIST). For example:\n"
+        "  classify --model resnet50 --weights resnet50.safetensors cat.jpg\n"
+        "  classify --model mobilenet_v2 --weights v2.safetensors --numerics tf cat.jpg"};
     app.option_defaults()->always_capture_default();
     app.add_option("--model", o.model, "a model's name; see --list-models");
     app.add_option("--weights", o.weights, "its weights, a safetensors file");
-    app.add_option("--labels", o.labels, "names of the classes, a line each");
-    app.add_option("--numerics", o.numerics, "of the framework that trained it")
+    app.add_option(
+        "--labels", o.labels,
+        "names of the classes, a line each; built in for ImageNet's 1000 and TensorFlow's 1001");
+    app.add_option("--numerics", o.numerics,
+                   "what trained the weights; tf also changes the usual --mean and --std (files "
+                   "with 1001 classes are mostly tf)")
         ->check(CLI::IsMember({"torch", "tf"}));
     app.add_option("--size", o.size, "height and width of the network's input; 0: its usual size")
         ->check(CLI::Range(0, 4096));
-    app.add_option("--crop", o.crop, "keep the proportions, or not")
+    app.add_option("--crop", o.crop,
+                   "the middle, or the whole picture out of proportion; usual: center")
         ->check(CLI::IsMember({"center", "squash"}));
-    app.add_option("--interpolation", o.interpolation)
+    app.add_option("--interpolation", o.interpolation, "usual: bilinear")
         ->check(CLI::IsMember({"bilinear", "bicubic"}));
-    app.add_option("--mean", o.mean, "of the pixels (0 to 1): A or A,B,C")
+    app.add_option("--mean", o.mean,
+                   "of the pixels (0 to 1): A or A,B,C; usual: ImageNet's, 0.5 for tf")
         ->delimiter(',')
         ->allow_extra_args(false);
-    app.add_option("--std", o.std, "deviation of the pixels: A or A,B,C")
+    app.add_option("--std", o.std,
+                   "deviation of the pixels: A or A,B,C; usual: ImageNet's, 0.5 for tf")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--threads", o.threads, "0: the cores there are")->check(CLI::Range(0, 256));
@@ -195,5 +230,5 @@ int main(int argc, char** argv) {
     app.add_flag("--json", o.json, "one JSON object a line");
     app.add_flag("--list-models", o.list_models, "print the models' names");
     app.add_option("IMAGE", o.images, "pictures");
-    return run_program("classify", app, argc, argv, [&] { run(o); });
+    return run_program("classify", app, argc, argv, [&] { return run(o); });
 }

@@ -8,10 +8,19 @@
 #include <exception>
 #include <string>
 
+/// A message for a terminal: its first line, and not more of a long list than one wants to read.
+inline std::string one_line(const std::string& message) {
+    constexpr std::size_t kLongest = 300;
+    const std::string line = message.substr(0, message.find('\n'));
+    if (line.size() <= kLongest) return line;
+    return line.substr(0, kLongest) + " ... (" + std::to_string(line.size() - kLongest) +
+           " characters more)";
+}
+
 template <class Body>
 int run_program(const char* name, CLI::App& app, int argc, char** argv, Body&& body) {
     const auto fail = [&](const std::string& what) {
-        std::fprintf(stderr, "%s: %s\n", name, what.substr(0, what.find('\n')).c_str());
+        std::fprintf(stderr, "%s: %s\n", name, one_line(what).c_str());
         return 1;
     };
     try {
@@ -21,8 +30,7 @@ int run_program(const char* name, CLI::App& app, int argc, char** argv, Body&& b
         return fail(std::string(e.what()) + "; see --help");
     }
     try {
-        body();
-        return 0;
+        return body();
     } catch (const std::exception& e) {
         return fail(e.what());
     }

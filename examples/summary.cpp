@@ -90,5 +90,6 @@ int main(int argc, char** argv) {
     return run_program("summary", app, argc, argv, [&] {
         const Graph graph = make(model, options);
         print(graph, size > 0 ? size : find_model(model)->input_size);
+        return 0;
     });
 }

@@ -36,7 +36,7 @@ refuse "needs --weights" --model resnet18 "$picture"
 refuse "missing.safetensors" --model resnet18 --weights missing.safetensors "$picture"
 refuse "text.safetensors" --model resnet18 --weights text.safetensors "$picture"
 refuse "cut.safetensors" --weights cut.safetensors "$picture"
-refuse "does not fit resnet18" --model resnet18 --weights "$models/fashion_mnist.safetensors" "$picture"
+refuse "does not fit resnet18: 102 tensors are missing: conv1.weight.*more)" --model resnet18 --weights "$models/fashion_mnist.safetensors" "$picture"
 refuse "labels" --labels text.png "$picture"
 refuse "no picture is given"
 refuse "one number or three" --mean 1,2 "$picture"
@@ -50,4 +50,8 @@ grep -q '^{"image":".*","top":\[{"class":9,"label":"ankle_boot","logit":.*,"prob
     bad "--json: $(cat out)"
 "$classify" --list-models | grep -q "^resnet152 " || bad "--list-models"
 "$classify" --mean 0.5 --std 0.5 "$picture" >/dev/null || bad "--std swallows the picture"
+status=0
+"$classify" missing.png "$picture" >out 2>err || status=$?
+[ "$status" -eq 1 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q ankle_boot out ||
+    bad "a picture that cannot be read costs more than its line: $(cat out err)"
 [ "$failures" -eq 0 ]

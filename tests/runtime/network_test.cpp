@@ -202,6 +202,21 @@ TEST_CASE("an input that is too small or absurd is refused with its node or numb
         "must be 1 to"));
 }
 
+TEST_CASE("a shortcut of another size is refused, whichever operand comes first") {
+    for (const int first_stride : {1, 2}) {
+        CAPTURE(first_stride);
+        Graph graph("unequal");
+        const Value x = graph.input(3);
+        const Value a = conv<3>(x, "a", {.out_channels = 4, .stride = first_stride});
+        const Value b = conv<3>(x, "b", {.out_channels = 4, .stride = 3 - first_stride});
+        graph.output(a + b);
+        const std::string message =
+            error_of(graph, synthetic_weights(graph), {.height = 64, .width = 64});
+        CAPTURE(message);
+        CHECK(contains(message, "unequal: add: adds images of"));
+    }
+}
+
 #if LUMBAR_HAS_EXCEPTIONS
 TEST_CASE("a tensor of another shape is refused") {
     const Network network = small_network(1);

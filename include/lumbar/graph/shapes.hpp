@@ -92,6 +92,10 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
                 return error("needs a gate of one pixel, not " + to_string(in(1)));
             }
         }
+        if (node.residual && in(node.inputs.size() - 1) != out) {
+            return error("adds images of " + to_string(out) + " and " +
+                         to_string(in(node.inputs.size() - 1)));
+        }
         if (out.h < 1 || out.w < 1) {
             return error("no window fits into " + to_string(in(0)) +
                          "; choose a larger input than " + std::to_string(image.h) + "x" +

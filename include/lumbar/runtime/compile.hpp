@@ -233,12 +233,15 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     const CompileOptions& o = plan->options;
     plan->kernels = o.kernels ? o.kernels : &native_kernels();
     const int lanes = plan->kernels->lanes;
+    // Before the passes: what is wrong is told by the nodes' own names.
+    auto shapes = try_infer_shapes(plan->source, o.batch, {o.height, o.width});
+    if (!shapes) return shapes.error();
     Graph graph = fuse_activation(fuse_residual(fold_batch_norm(plan->source)));
     graph = elide_concat(std::move(graph), lanes);
     if (graph.outputs().empty()) {
         return Error(Error::Code::graph, graph.name() + ": has no output");
     }
-    auto shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
+    shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
     if (!shapes) return shapes.error();
     graph = isolate_linear_inputs(std::move(graph), *shapes, lanes);
     shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
