@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     app.add_option("--width", options.width, "width multiplier (MobileNet)")
         ->check(CLI::Range(0.05, 8.0));
     return run_program("summary", app, argc, argv, [&] {
-        const Graph graph = make(model, options);
+        const Graph graph = resolve_shortcuts(make(model, options));
         print(graph, size > 0 ? size : find_model(model)->input_size);
         return 0;
     });

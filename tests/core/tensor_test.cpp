@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <type_traits>
 #include <utility>
@@ -94,4 +95,13 @@ TEST_CASE("moving a tensor keeps values and shape") {
     CHECK(to.shape() == kShape);
     CHECK(to(1, 2, 3, 4) == 119);
     CHECK(from.values().empty());
+}
+
+TEST_CASE("the number of values of a shape does not wrap") {
+    constexpr int large = 1 << 20;
+    CHECK(lumbar::value_count({2, 3, 5, 7}) == 210);
+    CHECK(lumbar::value_count({2, 3, 0, 7}) == 0);
+    CHECK(lumbar::value_count({16, large, large, large}) ==
+          std::numeric_limits<std::size_t>::max());
+    CHECK(lumbar::value_count({1, -1, 1, 1}) == std::numeric_limits<std::size_t>::max());
 }

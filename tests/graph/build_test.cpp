@@ -125,7 +125,7 @@ TEST_CASE("mistakes are kept in the graph and name the network and the node") {
              c.padding.right = -1;
              conv(x, "layer", c);
          },
-         "layer", "negative"},
+         "layer", "padding are 0 to"},
         {"a pool with too much padding", [](Value x) { max_pool(x, {.kernel = 2, .padding = 2}); },
          "max_pool", "half the kernel"},
         {"a pool without stride", [](Value x) { avg_pool(x, {.kernel = 2, .stride = 0}); },
@@ -174,4 +174,34 @@ TEST_CASE("what a checkpoint may hold beyond the network is kept by prefix") {
     graph.ignore("AuxLogits.");
     graph.ignore("aux1.");
     CHECK(graph.ignored() == std::vector<std::string>{"AuxLogits.", "aux1."});
+}
+
+TEST_CASE("a second input, values of two graphs and absurd windows are refused") {
+    Graph two("two");
+    const Value x = two.input(3);
+    two.input(3);
+    REQUIRE(two.error());
+    CHECK(two.error()->message().find("one input") != std::string::npos);
+
+    Graph none("none");
+    none.input(0);
+    CHECK(none.error());
+
+    Graph other("other");
+    const Value y = other.input(3);
+    static_cast<void>(y + y);
+    CHECK_FALSE(other.error());
+    static_cast<void>(x + y);
+    REQUIRE(other.error());
+    CHECK(other.error()->message().find("different graphs") != std::string::npos);
+
+    for (const SquareConv& c :
+         {SquareConv{.out_channels = 4, .dilation = 1 << 30},
+          SquareConv{.out_channels = 4, .stride = 1 << 20},
+          SquareConv{.out_channels = 4, .padding = 1 << 20}, SquareConv{.out_channels = 1 << 30}}) {
+        Graph graph("absurd");
+        conv<5>(graph.input(3), "layer", c);
+        REQUIRE(graph.error());
+        CHECK(graph.error()->message().find("layer") != std::string::npos);
+    }
 }

@@ -29,7 +29,7 @@ inline constexpr Activation kActivations[] = {Activation::none,         Activati
 inline std::vector<Activation> fusable_activations() {
     std::vector<Activation> result;
     for (const Activation a : kActivations) {
-        if (lumbar::Epilogue::fusable(a)) result.push_back(a);
+        if (lumbar::fits_sums(a)) result.push_back(a);
     }
     return result;
 }

@@ -56,7 +56,9 @@ inline Array apply(const lumbar::Node& node, const std::vector<const Array*>& in
         return batch_norm(*in[0], weights, node.name, b->epsilon);
     }
     if (const auto* a = node.as<op::Activate>()) return activate(*in[0], a->function);
-    if (node.as<op::Add>()) return add(*in[0], *in[1]);
+    if (const auto* a = node.as<op::Add>()) {
+        return a->where_equal && in[0]->shape.c != in[1]->shape.c ? *in[1] : add(*in[0], *in[1]);
+    }
     if (node.as<op::ScaleChannels>()) return scale_channels(*in[0], *in[1]);
     if (node.as<op::Softmax>()) return softmax(*in[0]);
     if (const auto* n = node.as<op::LocalResponseNorm>()) {

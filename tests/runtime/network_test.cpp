@@ -217,11 +217,96 @@ TEST_CASE("a shortcut of another size is refused, whichever operand comes first"
     }
 }
 
+TEST_CASE("shortcuts appear where the file's widths make operands equal") {
+    // At a quarter of the width 32 -> 8 and 16 -> 8: the first block has a shortcut there.
+    for (const double width : {0.1, 0.25, 0.35, 1.0, 1.4}) {
+        CAPTURE(width);
+        const Graph narrow = mobilenet_v2({.classes = 5, .width = width});
+        const Weights weights = synthetic_weights(narrow);
+        const CompileOptions options{.height = 32, .width = 32, .threads = 1};
+        const Tensor image = synthetic_input({1, 3, 32, 32});
+        CHECK(bits(compile(mobilenet_v2(), weights, options)(image)) ==
+              bits(compile(narrow, weights, options)(image)));
+    }
+}
+
+TEST_CASE("layers that share a name share nothing else") {
+    Graph graph("shared");
+    const Value x = graph.input(4);
+    graph.output(conv<1>(x, "a", {.out_channels = 4, .bias = true}));
+    graph.output(conv<1>(x, "a", {.out_channels = 4}));
+    const Network network =
+        compile(graph,
+                Weights::from_tensors({{"a.weight", {4, 4, 1, 1}, std::vector<float>(16, 0.0f)},
+                                       {"a.bias", {4}, std::vector<float>(4, 5.0f)}}),
+                {.height = 2, .width = 2, .threads = 1});
+    Workspace workspace = network.workspace();
+    network.run(workspace);
+    CHECK(workspace.output(0)(0, 0, 0, 0) == 5.0f);
+    CHECK(workspace.output(1)(0, 0, 0, 0) == 0.0f);
+}
+
+TEST_CASE("a linear layer does not read the lanes of a neighbour in a concatenation") {
+    Graph graph("neighbours");
+    const Value x = graph.input(1);
+    const Value a = conv<1>(x, "a", {.out_channels = 20});
+    const Value b = conv<1>(x, "b", {.out_channels = 20});
+    graph.output(concat({a, b}));
+    graph.output(linear(a, "l", {.outputs = 1, .pixels = 4, .bias = false}));
+    const float infinity = std::numeric_limits<float>::infinity();
+    const Network network = compile(
+        graph,
+        Weights::from_tensors({{"a.weight", {20, 1, 1, 1}, std::vector<float>(20, 1.0f)},
+                               {"b.weight", {20, 1, 1, 1}, std::vector<float>(20, infinity)},
+                               {"l.weight", {1, 80}, std::vector<float>(80, 1.0f)}}),
+        {.height = 2, .width = 2, .threads = 1});
+    Workspace workspace = network.workspace();
+    std::fill_n(workspace.input().data, 4, 1.0f);
+    network.run(workspace);
+    CHECK(workspace.output(1)(0, 0, 0, 0) == 80.0f);
+}
+
+TEST_CASE("shapes are compared exactly, but for the ones that old files have") {
+    Graph graph("row");
+    const Value x = graph.input(1);
+    graph.output(batch_norm(
+        conv(x, "a",
+             {.out_channels = 2, .kernel = {1, 7}, .stride = {}, .dilation = {}, .padding = {}}),
+        "n"));
+    const auto message = [&](Dims filter, Dims vector) {
+        std::vector<NamedTensor> tensors{{"a.weight", filter, std::vector<float>(14, 1.0f)}};
+        for (const char* name : {"n.weight", "n.bias", "n.running_mean", "n.running_var"}) {
+            tensors.push_back({name, vector, std::vector<float>(2, 1.0f)});
+        }
+        return error_of(graph, Weights::from_tensors(std::move(tensors)),
+                        {.height = 7, .width = 7, .threads = 1});
+    };
+    CHECK(message({2, 1, 1, 7}, {2}).empty());
+    CHECK(message({2, 1, 1, 7}, {1, 2}).empty());
+    CHECK(contains(message({2, 1, 7, 1}, {2}), "a.weight (expected [2, 1, 1, 7]"));
+    CHECK(contains(message({2, 1, 1, 7}, {2, 1}), "n.weight (expected [2]"));
+}
+
+TEST_CASE("sizes that nothing can hold are refused") {
+    const Weights weights = synthetic_weights(small_graph());
+    CHECK(contains(
+        error_of(small_graph(), weights, {.height = 32768, .width = 32768, .batch = 16384}),
+        "more than 2^38"));
+}
+
 #if LUMBAR_HAS_EXCEPTIONS
 TEST_CASE("a tensor of another shape is refused") {
     const Network network = small_network(1);
     CHECK_THROWS_WITH_AS(network(synthetic_input({1, 3, 64, 63})),
                          doctest::Contains("compiled for an input of 1x3x64x64, not 1x3x64x63"),
                          Error);
+}
+
+TEST_CASE("a workspace of another network is refused") {
+    const Network network = small_network(1);
+    Workspace workspace = network.workspace();
+    const Network larger = network.resized({.height = 96, .width = 96});
+    CHECK_THROWS_WITH_AS(larger(synthetic_input({1, 3, 96, 96}), workspace),
+                         doctest::Contains("belongs to another network"), Error);
 }
 #endif

@@ -9,19 +9,44 @@
 // The instruction set that this file is compiled for. It is part of every symbol's name (below), so
 // that two files built with different -m flags cannot share an inline function by accident: at the
 // border between them the program fails to link instead of crashing on the older CPU.
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512CD__)
-#define LUMBAR_ABI v0_avx512
-#elif defined(__AVX2__) && defined(__FMA__)
-#define LUMBAR_ABI v0_avx2
+// It names what xsimd 8.1 distinguishes, fused multiply-adds included.
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
+#define LUMBAR_VECTORS avx512
+#elif defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__)
+#define LUMBAR_VECTORS avx512dq
+#elif defined(__AVX512F__) && defined(__AVX512CD__)
+#define LUMBAR_VECTORS avx512cd
+#elif defined(__AVX512F__)
+#define LUMBAR_VECTORS avx512f
+#elif defined(__AVX2__)
+#define LUMBAR_VECTORS avx2
+#elif defined(__AVX__)
+#define LUMBAR_VECTORS avx
 #elif defined(__SSE4_2__)
-#define LUMBAR_ABI v0_sse42
+#define LUMBAR_VECTORS sse42
+#elif defined(__SSE4_1__)
+#define LUMBAR_VECTORS sse41
+#elif defined(__SSSE3__)
+#define LUMBAR_VECTORS ssse3
+#elif defined(__SSE3__)
+#define LUMBAR_VECTORS sse3
 #elif defined(__SSE2__)
-#define LUMBAR_ABI v0_sse2
+#define LUMBAR_VECTORS sse2
 #elif defined(__aarch64__)
-#define LUMBAR_ABI v0_neon64
+#define LUMBAR_VECTORS neon64
 #else
-#define LUMBAR_ABI v0_scalar
+#define LUMBAR_VECTORS scalar
 #endif
+#if defined(__FMA__)
+#define LUMBAR_FUSED _fma
+#elif defined(__FMA4__)
+#define LUMBAR_FUSED _fma4
+#else
+#define LUMBAR_FUSED
+#endif
+#define LUMBAR_JOIN_(a, b, c) a##b##c
+#define LUMBAR_JOIN(a, b, c) LUMBAR_JOIN_(a, b, c)
+#define LUMBAR_ABI LUMBAR_JOIN(v0_, LUMBAR_VECTORS, LUMBAR_FUSED)
 
 // clang-format off
 #define LUMBAR_NAMESPACE_BEGIN namespace lumbar { inline namespace LUMBAR_ABI {
@@ -40,13 +65,11 @@
 // Runs once per network: compiled for size, which saves a user seconds of compile time.
 #define LUMBAR_COLD __attribute__((cold, noinline))
 #define LUMBAR_LAMBDA_INLINE __attribute__((always_inline))
-#define LUMBAR_RESTRICT __restrict__
 #else
 #define LUMBAR_ALWAYS_INLINE inline
 #define LUMBAR_NEVER_INLINE
 #define LUMBAR_COLD
 #define LUMBAR_LAMBDA_INLINE
-#define LUMBAR_RESTRICT
 #endif
 
 // Unrolls the next loop completely (its trip count is a compile-time constant of at most 32).

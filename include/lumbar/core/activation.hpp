@@ -30,6 +30,10 @@ constexpr const char* to_string(Activation a) {
     return "?";
 }
 
+/// Whether layers that sum (convolutions, linear layers) apply it to their accumulators: not the
+/// one with an exponential, which would be compiled into every tile.
+constexpr bool fits_sums(Activation a) { return a != Activation::sigmoid; }
+
 /// x limited to [low, high]; NaN stays NaN, as in PyTorch.
 template <class T>
 constexpr T clamp_nan(T x, T low, T high) {

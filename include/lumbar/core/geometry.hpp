@@ -4,6 +4,7 @@
 #include <lumbar/core/shape.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -23,7 +24,9 @@ struct ConvGeometry {
     }
     constexpr bool depthwise() const { return groups == in_channels && groups == out_channels; }
     /// Weights of one output channel.
-    constexpr int filter_size() const { return in_channels / groups * kernel.h * kernel.w; }
+    constexpr std::int64_t filter_size() const {
+        return std::int64_t{in_channels} / groups * kernel.h * kernel.w;
+    }
 };
 
 /// The output of a window operation along both dimensions; a value below 1 where it does not fit.

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -13,13 +14,15 @@ LUMBAR_NAMESPACE_BEGIN
 /// One cache line, and the widest vector register.
 inline constexpr std::size_t kAlignment = 64;
 
-/// A zero-filled array of floats, aligned to kAlignment. Move only.
+/// A zero-filled array of floats, aligned to kAlignment. Move only. Throws std::bad_alloc.
 class AlignedBuffer {
    public:
     AlignedBuffer() = default;
     explicit AlignedBuffer(std::size_t floats) : size_(floats) {
         if (floats == 0) return;
-        const std::size_t bytes = floats * sizeof(float);
+        // What cannot be counted cannot be had: operator new throws for the largest size.
+        const std::size_t most = std::numeric_limits<std::size_t>::max() / 2;
+        const std::size_t bytes = floats < most / sizeof(float) ? floats * sizeof(float) : most;
         data_ = static_cast<float*>(::operator new (bytes, std::align_val_t{kAlignment}));
         std::memset(data_, 0, bytes);
     }

@@ -84,6 +84,16 @@ constexpr std::optional<std::uint64_t> checked_mul(std::uint64_t a, std::uint64_
     return a * b;
 }
 
+/// The number of values of a shape as a size, or the largest size where it cannot be counted.
+constexpr std::size_t value_count(const Shape& s) {
+    std::optional<std::uint64_t> count = 1;
+    for (const int extent : {s.n, s.c, s.h, s.w}) {
+        if (extent < 0) return std::numeric_limits<std::size_t>::max();
+        if (count) count = checked_mul(*count, static_cast<std::uint64_t>(extent));
+    }
+    return count ? static_cast<std::size_t>(*count) : std::numeric_limits<std::size_t>::max();
+}
+
 /// a + b, or nothing where it would overflow.
 constexpr std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b) {
     if (b > std::numeric_limits<std::uint64_t>::max() - a) return std::nullopt;

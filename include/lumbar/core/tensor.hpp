@@ -41,7 +41,7 @@ struct ConstTensorView {
 class Tensor {
    public:
     Tensor() = default;
-    explicit Tensor(Shape shape) : shape_(shape), buffer_(static_cast<std::size_t>(shape.size())) {}
+    explicit Tensor(Shape shape) : shape_(shape), buffer_(value_count(shape)) {}
 
     const Shape& shape() const { return shape_; }
     float* data() { return buffer_.data(); }

@@ -10,6 +10,7 @@
 
 #include <lumbar/graph/graph.hpp>
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,14 @@
 LUMBAR_NAMESPACE_BEGIN
 
 namespace detail {
+/// Numbers of a window that keep every product with an image's size within 32 bits.
+inline bool within_limits(std::initializer_list<int> values) {
+    for (const int v : values) {
+        if (v < 0 || v > 1 << 15) return false;
+    }
+    return true;
+}
+
 inline Value add_node(Value x, std::string name, Operation operation, std::vector<int> inputs,
                       int channels) {
     Node node;
@@ -39,9 +48,11 @@ inline Value conv(Value x, std::string name, const op::Conv& c) {
     } else if (x.channels() % c.groups || c.out_channels % c.groups) {
         say(std::to_string(c.groups) + " groups do not divide " + std::to_string(x.channels()) +
             " input and " + std::to_string(c.out_channels) + " output channels");
-    } else if (c.padding.top < 0 || c.padding.left < 0 || c.padding.bottom < 0 ||
-               c.padding.right < 0) {
-        say("padding must not be negative");
+    } else if (!detail::within_limits({c.kernel.h, c.kernel.w, c.stride.h, c.stride.w, c.dilation.h,
+                                       c.dilation.w, c.padding.top, c.padding.left,
+                                       c.padding.bottom, c.padding.right}) ||
+               c.out_channels > (1 << 20)) {
+        say("kernel, stride, dilation and padding are 0 to 32768, channels at most 2^20");
     }
     return detail::add_node(x, std::move(name), c, {x.id()}, c.out_channels);
 }
@@ -103,7 +114,8 @@ struct SquarePool {
 namespace detail {
 inline Value pool(Value x, const SquarePool& p, PoolGeometry::Kind kind) {
     const bool max = kind == PoolGeometry::Kind::max;
-    if (p.kernel < 1 || p.stride < 1 || p.padding < 0 || 2 * p.padding > p.kernel) {
+    if (p.kernel < 1 || p.stride < 1 || !within_limits({p.kernel, p.stride, p.padding}) ||
+        2 * p.padding > p.kernel) {
         x.graph().fail(max ? "max_pool" : "avg_pool",
                        "kernel and stride must be at least 1, padding at most half the kernel");
     }
@@ -148,7 +160,18 @@ inline Value linear(Value x, std::string name, const op::Linear& l) {
     return detail::add_node(x, std::move(name), l, {x.id()}, l.outputs);
 }
 
+namespace detail {
+/// Values of two graphs do not meet.
+inline bool same_graph(const Value& a, const Value& b, const char* node) {
+    if (&a.graph() == &b.graph()) return true;
+    a.graph().fail(node, "its operands belong to different graphs");
+    b.graph().fail(node, "its operands belong to different graphs");
+    return false;
+}
+}  // namespace detail
+
 inline Value operator+(Value a, Value b) {
+    if (!detail::same_graph(a, b, "add")) return a;
     if (a.channels() != b.channels()) {
         a.graph().fail("add", "the operands have " + std::to_string(a.channels()) + " and " +
                                   std::to_string(b.channels()) + " channels");
@@ -156,19 +179,28 @@ inline Value operator+(Value a, Value b) {
     return detail::add_node(a, "add", op::Add{}, {a.id(), b.id()}, a.channels());
 }
 
-/// All channels of all values, in this order.
+/// x + y where both have as many channels, y alone where they have not: the shortcut of a block of
+/// stride 1 whose widths may change (MobileNet V2).
+inline Value shortcut_where_equal(Value x, Value y) {
+    if (!detail::same_graph(x, y, "add")) return y;
+    return detail::add_node(y, "add", op::Add{.where_equal = true}, {x.id(), y.id()}, y.channels());
+}
+
+/// All channels of all values, in this order. Precondition: there is at least one.
 inline Value concat(const std::vector<Value>& values) {
     std::vector<int> inputs;
     int channels = 0;
     for (const Value& v : values) {
+        if (!detail::same_graph(values[0], v, "concat")) return v;
         inputs.push_back(v.id());
         channels += v.channels();
     }
-    return detail::add_node(values.at(0), "concat", op::Concat{}, std::move(inputs), channels);
+    return detail::add_node(values[0], "concat", op::Concat{}, std::move(inputs), channels);
 }
 
 /// x times a gate of one pixel: a scale per image and channel.
 inline Value scale_channels(Value x, Value gate) {
+    if (!detail::same_graph(x, gate, "scale_channels")) return x;
     if (x.channels() != gate.channels()) {
         x.graph().fail("scale_channels", "the gate has " + std::to_string(gate.channels()) +
                                              " channels, the image " +

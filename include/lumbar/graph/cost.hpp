@@ -49,6 +49,7 @@ inline std::vector<ReceptiveField> receptive_fields(const Graph& graph) {
             const ReceptiveField& in = fields[static_cast<std::size_t>(input)];
             // A gate multiplies; it widens nothing that a position sees by itself.
             if (node.as<op::ScaleChannels>() && input != node.inputs[0]) continue;
+            if (is_idle_shortcut(graph, node) && input != node.inputs[1]) continue;
             f.global = f.global || in.global;
             f.size = {std::max(f.size.h, in.size.h), std::max(f.size.w, in.size.w)};
             f.stride = {std::max(f.stride.h, in.stride.h), std::max(f.stride.w, in.stride.w)};

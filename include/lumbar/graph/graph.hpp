@@ -58,7 +58,11 @@ struct Linear {
     bool bias = true;
 };
 
-struct Add {};
+/// The sum of two values of one shape. `where_equal`: a shortcut that is there only where both have
+/// as many channels (the widths of a weight file decide); without it the value is the second input.
+struct Add {
+    bool where_equal = false;
+};
 struct Concat {};
 struct ScaleChannels {};  ///< the first input times the second, which has one pixel
 struct Softmax {};
@@ -77,7 +81,7 @@ using Operation =
     std::variant<op::Input, op::Conv, op::BatchNorm, op::Activate, op::Pool, op::Linear, op::Add,
                  op::Concat, op::ScaleChannels, op::Softmax, op::LocalResponseNorm>;
 
-/// A batch normalisation that a pass has moved into the convolution or linear layer before it.
+/// A batch normalisation that a pass has moved into the convolution before it.
 struct FoldedBatchNorm {
     std::string name;
     double epsilon = 1e-5;
@@ -158,8 +162,10 @@ class Graph {
         return {*this, size() - 1};
     }
 
-    /// The image. A graph has one input.
+    /// The image. A graph has one input, and it comes first.
     Value input(int channels) {
+        if (!nodes_.empty()) fail("input", "a graph has one input, and it comes first");
+        if (channels < 1) fail("input", "an image has at least one channel");
         return add({.operation = op::Input{},
                     .name = "input",
                     .inputs = {},
@@ -181,5 +187,12 @@ class Graph {
 };
 
 inline int Value::channels() const { return graph_->node(id_).channels; }
+
+/// A shortcut that is not there: its operands have different numbers of channels.
+inline bool is_idle_shortcut(const Graph& graph, const Node& node) {
+    const auto* add = node.as<op::Add>();
+    return add && add->where_equal &&
+           graph.node(node.inputs[0]).channels != graph.node(node.inputs[1]).channels;
+}
 
 LUMBAR_NAMESPACE_END

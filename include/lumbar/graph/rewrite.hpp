@@ -26,10 +26,6 @@ inline bool only_reader(const std::vector<std::vector<int>>& all, int value, int
     return of.size() == 1 && of[0] == reader;
 }
 
-/// Whether convolutions and linear layers apply this activation to their accumulators: not an
-/// exponential.
-constexpr bool fits_sums(Activation a) { return a != Activation::sigmoid; }
-
 /// Replaces every use of value i by replacement[i] (itself where nothing changes; chains are
 /// followed), then drops the nodes that no output depends on. The order stays, so every replacement
 /// has to stand before the readers of what it replaces.

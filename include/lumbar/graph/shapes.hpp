@@ -43,7 +43,7 @@ inline PoolGeometry geometry_of(const op::Pool& p, const Shape& in) {
 LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& graph, int batch,
                                                                Extent image) {
     if (graph.error()) return *graph.error();
-    // Enough for any backbone; keeps every size and stride within 32 bits.
+    // Enough for any backbone; windows and strides stay within 32 bits.
     constexpr int kMaxExtent = 1 << 15;
     if (batch < 1 || image.h < 1 || image.w < 1 || image.h > kMaxExtent || image.w > kMaxExtent ||
         batch > kMaxExtent) {
@@ -84,7 +84,7 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
                 }
             }
         } else {
-            out = in(0);
+            out = is_idle_shortcut(graph, node) ? in(1) : in(0);
             if (node.as<op::Add>() && in(1) != out) {
                 return error("adds images of " + to_string(out) + " and " + to_string(in(1)));
             }
@@ -95,6 +95,12 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
         if (node.residual && in(node.inputs.size() - 1) != out) {
             return error("adds images of " + to_string(out) + " and " +
                          to_string(in(node.inputs.size() - 1)));
+        }
+        // With room for a border and for channels that fill up vectors.
+        const std::int64_t plane = (std::int64_t{out.h} + 64) * (out.w + 64);
+        constexpr std::int64_t kMostFloats = std::int64_t{1} << 38;
+        if (plane > kMostFloats / ((std::int64_t{out.c} + 16) * out.n)) {
+            return error("would take " + to_string(out) + " values, more than 2^38");
         }
         if (out.h < 1 || out.w < 1) {
             return error("no window fits into " + to_string(in(0)) +

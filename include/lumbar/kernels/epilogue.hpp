@@ -17,9 +17,6 @@ struct Epilogue {
     float low = -std::numeric_limits<float>::infinity();
     float high = std::numeric_limits<float>::infinity();
 
-    /// Whether every kernel has it; the others leave it to a step of its own.
-    static constexpr bool fusable(Activation a) { return a != Activation::sigmoid; }
-
     static constexpr Epilogue of(Activation a) {
         constexpr float inf = std::numeric_limits<float>::infinity();
         switch (a) {

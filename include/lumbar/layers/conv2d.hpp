@@ -140,7 +140,7 @@ class Conv2d : public detail::ConvLayer<DirectConv> {
         const ConvCall call{
             .in = x, .out = {&y, 1}, .residual = residual, .epilogue = detail::fused(Act)};
         detail::for_ranges(executor, driver_.units(call),
-                           [&](std::int64_t begin, std::int64_t end) {
+                           [&](std::int64_t begin, std::int64_t end, int) {
                                driver_.run(call, packed_.data(), begin, end, nullptr);
                            });
         detail::apply_unfused(*kernels_, Act, y, executor);
@@ -190,7 +190,7 @@ class DepthwiseConv2d : public detail::ConvLayer<DepthwiseConv> {
         check(x, y);
         const DepthwiseCall call{.in = x, .out = y, .epilogue = detail::fused(Act)};
         detail::for_ranges(executor, driver_.units(call),
-                           [&](std::int64_t begin, std::int64_t end) {
+                           [&](std::int64_t begin, std::int64_t end, int) {
                                driver_.run(call, packed_.data(), begin, end);
                            });
         detail::apply_unfused(*kernels_, Act, y, executor);
@@ -198,7 +198,7 @@ class DepthwiseConv2d : public detail::ConvLayer<DepthwiseConv> {
 };
 
 /// A convolution that reads the user's plain NCHW tensor: for the few channels of an image, whose
-/// vectors would be mostly empty. Each call allocates a strip of input rows per piece of work.
+/// vectors would be mostly empty. Each call allocates a strip of input rows per thread.
 template <Size2d Kernel, Size2d Stride = 1, Activation Act = Activation::none>
 class FirstConv2d : public detail::ConvLayer<DirectConv> {
    public:
@@ -214,11 +214,14 @@ class FirstConv2d : public detail::ConvLayer<DirectConv> {
                     Executor* executor = nullptr) const {
         check_shapes(x.shape, y);
         const ConvCall call{.plain = x, .out = {&y, 1}, .epilogue = detail::fused(Act)};
-        detail::for_ranges(executor, driver_.units(call),
-                           [&](std::int64_t begin, std::int64_t end) {
-                               AlignedBuffer strip(driver_.scratch_size(y.shape));
-                               driver_.run(call, packed_.data(), begin, end, strip.data());
-                           });
+        const std::int64_t units = driver_.units(call);
+        const std::size_t strip = driver_.scratch_size(y.shape);
+        AlignedBuffer strips(strip *
+                             static_cast<std::size_t>(detail::range_count(executor, units)));
+        detail::for_ranges(executor, units, [&](std::int64_t begin, std::int64_t end, int range) {
+            driver_.run(call, packed_.data(), begin, end,
+                        strips.data() + static_cast<std::size_t>(range) * strip);
+        });
         detail::apply_unfused(*kernels_, Act, y, executor);
     }
 };

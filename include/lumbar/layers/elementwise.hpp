@@ -20,20 +20,18 @@ inline void run_pixelwise(const KernelTable& kernels, const PixelwiseCall& call,
                           Executor* executor) noexcept {
     const Pixelwise layer(kernels);
     for_ranges(executor, layer.units(call),
-               [&](std::int64_t begin, std::int64_t end) { layer.run(call, begin, end); });
+               [&](std::int64_t begin, std::int64_t end, int) { layer.run(call, begin, end); });
 }
 
 /// Applies in place what the kernel that wrote `y` could not apply itself.
 inline void apply_unfused(const KernelTable& kernels, Activation a, const BlockedView& y,
                           Executor* executor) noexcept {
-    if (Epilogue::fusable(a)) return;
+    if (fits_sums(a)) return;
     run_pixelwise(kernels, {.in = y, .out = y, .epilogue = Epilogue::of(a)}, executor);
 }
 
 /// The part of an activation that a kernel applies when it writes its result.
-constexpr Epilogue fused(Activation a) {
-    return Epilogue::fusable(a) ? Epilogue::of(a) : Epilogue{};
-}
+constexpr Epilogue fused(Activation a) { return fits_sums(a) ? Epilogue::of(a) : Epilogue{}; }
 }  // namespace detail
 
 /// y = activation(x), value by value; `y` may be `x`. NaN stays NaN, as in PyTorch.
@@ -179,14 +177,15 @@ class Concat {
                            kernels_->lanes);
         // A unit is a row of pixels of all inputs: neighbours may share a vector.
         const ChannelCopy copy;
-        detail::for_ranges(
-            executor, copy.units({.in = {}, .out = y}), [&](std::int64_t begin, std::int64_t end) {
-                int first = 0;
-                for (const BlockedView& x : inputs) {
-                    copy.run({.in = x, .out = y, .first_channel = first}, begin, end);
-                    first += x.shape.c;
-                }
-            });
+        detail::for_ranges(executor, copy.units({.in = {}, .out = y}),
+                           [&](std::int64_t begin, std::int64_t end, int) {
+                               int first = 0;
+                               for (const BlockedView& x : inputs) {
+                                   copy.run({.in = x, .out = y, .first_channel = first}, begin,
+                                            end);
+                                   first += x.shape.c;
+                               }
+                           });
     }
     void operator()(std::initializer_list<BlockedView> inputs, const BlockedView& y,
                     Executor* executor = nullptr) const {
@@ -203,7 +202,7 @@ inline void run_across(const char* name, const KernelTable& kernels, const Acros
     check_view(name, "input", call.in, call.in.shape, kernels.lanes);
     check_view(name, "output", call.out, call.in.shape, kernels.lanes);
     for_ranges(executor, layer.units(call),
-               [&](std::int64_t begin, std::int64_t end) { layer.run(call, begin, end); });
+               [&](std::int64_t begin, std::int64_t end, int) { layer.run(call, begin, end); });
 }
 }  // namespace detail
 

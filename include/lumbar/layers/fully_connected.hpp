@@ -53,9 +53,10 @@ class Linear {
             detail::reject("Linear", "the input must be dense, without a border");
         }
         const LinearCall call{.in = x, .out = y, .epilogue = detail::fused(Act)};
-        detail::for_ranges(executor, layer_.units(call), [&](std::int64_t begin, std::int64_t end) {
-            layer_.run(call, packed_.data(), begin, end);
-        });
+        detail::for_ranges(executor, layer_.units(call),
+                           [&](std::int64_t begin, std::int64_t end, int) {
+                               layer_.run(call, packed_.data(), begin, end);
+                           });
         detail::apply_unfused(*kernels_, Act, y, executor);
     }
 

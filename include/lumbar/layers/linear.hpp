@@ -35,7 +35,7 @@ class LinearLayer {
     }
 
     /// Weights of one output, in PyTorch's order.
-    int filter_size() const { return static_cast<int>(in_.c * in_.pixels()); }
+    std::int64_t filter_size() const { return in_.c * in_.pixels(); }
 
     std::size_t packed_size() const {
         return static_cast<std::size_t>(blocks_) * static_cast<std::size_t>(block_size());

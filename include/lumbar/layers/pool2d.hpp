@@ -33,8 +33,9 @@ class PoolLayer {
         check_view(name_, "output", y, out, kernels_->lanes);
         const Pooling pooling(*kernels_, geometry_, x.shape);
         const PoolCall call{.in = x, .out = y};
-        for_ranges(executor, pooling.units(call),
-                   [&](std::int64_t begin, std::int64_t end) { pooling.run(call, begin, end); });
+        for_ranges(executor, pooling.units(call), [&](std::int64_t begin, std::int64_t end, int) {
+            pooling.run(call, begin, end);
+        });
     }
 
    protected:

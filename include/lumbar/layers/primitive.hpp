@@ -102,16 +102,21 @@ inline void check_output(const char* layer, const Shape& in, const Shape& out) {
     reject(layer, "an input of " + to_string(in) + " has no output: it is smaller than the window");
 }
 
-/// run(begin, end) over ranges that cover [0, units), on the executor's threads. A few ranges per
-/// thread, so that a thread that starts late leaves its share to the others.
+/// How many ranges work is cut into: a few per thread, so that a thread that starts late leaves its
+/// share to the others.
+inline int range_count(Executor* executor, std::int64_t units) {
+    const std::int64_t wanted = executor ? std::int64_t{executor->concurrency()} * 4 : 1;
+    return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(units, 1)));
+}
+
+/// run(begin, end, range) over range_count() ranges that cover [0, units), on the executor's
+/// threads.
 template <class Run>
 void for_ranges(Executor* executor, std::int64_t units, Run&& run) noexcept {
-    const std::int64_t wanted = executor ? std::int64_t{executor->concurrency()} * 4 : 1;
-    const int chunks =
-        static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(units, 1)));
-    parallel_for(executor, chunks, [&](int chunk) {
+    const int ranges = range_count(executor, units);
+    parallel_for(executor, ranges, [&](int range) {
         const FlushDenormals flush;
-        run(units * chunk / chunks, units * (chunk + 1) / chunks);
+        run(units * range / ranges, units * (range + 1) / ranges, range);
     });
 }
 

@@ -71,7 +71,7 @@ inline Value inverted_residual(Value x, const std::string& name, const InvertedR
     y = relu6(batch_norm(y, filter + ".1", epsilon));
     y = conv<1>(y, next(), {.out_channels = row.c});
     y = batch_norm(y, next(), epsilon);
-    return stride == 1 && x.channels() == row.c ? x + y : y;
+    return stride == 1 ? shortcut_where_equal(x, y) : y;
 }
 
 }  // namespace detail

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lumbar/graph/parameters.hpp>
-#include <lumbar/graph/rewrite.hpp>
+#include <lumbar/graph/passes/resolve_shortcuts.hpp>
 #include <lumbar/weights/weights.hpp>
 
 #include <algorithm>
@@ -16,13 +16,14 @@ LUMBAR_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Equal, or equal without dimensions of one: older files hold batch norms as [1, C], and some
-/// classifiers are 1x1 convolutions.
+/// Equal, or a vector with leading ones (older files hold batch norms as [1, C]), or a matrix with
+/// trailing ones (classifiers that are 1x1 convolutions).
 LUMBAR_COLD inline bool same_shape(const Dims& found, const std::vector<std::int64_t>& expected) {
-    std::vector<std::int64_t> a(found.begin(), found.end()), b = expected;
-    std::erase(a, 1);
-    std::erase(b, 1);
-    return a == b;
+    std::vector<std::int64_t> shape(found.begin(), found.end());
+    while (expected.size() == 1 && shape.size() > 1 && shape.front() == 1)
+        shape.erase(shape.begin());
+    while (expected.size() == 2 && shape.size() > 2 && shape.back() == 1) shape.pop_back();
+    return shape == expected;
 }
 
 LUMBAR_COLD inline std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -56,13 +57,15 @@ LUMBAR_COLD inline std::optional<Graph> take_widths(Graph graph, const Weights& 
             node.channels = c->out_channels = out;
         } else if (auto* l = node.as<op::Linear>()) {
             if (!filter || extent(0) < 1 || extent(0) > kMaxChannels ||
-                extent(1) * extent(2) * extent(3) != std::int64_t{in} * l->pixels) {
+                extent(1) != std::int64_t{in} * l->pixels || extent(2) != 1 || extent(3) != 1) {
                 return std::nullopt;
             }
             node.channels = l->outputs = static_cast<int>(extent(0));
         } else if (node.as<op::Concat>()) {
             node.channels = 0;
             for (const int input : node.inputs) node.channels += graph.node(input).channels;
+        } else if (const auto* a = node.as<op::Add>(); a && a->where_equal) {
+            node.channels = graph.node(node.inputs[1]).channels;
         } else {
             node.channels = in;
             for (const int input : node.inputs) {
@@ -111,7 +114,7 @@ LUMBAR_COLD inline Result<Graph> try_bind_weights(const Graph& nominal, const We
                                                   bool allow_extra) {
     if (nominal.error()) return *nominal.error();
     std::optional<Graph> wide = detail::take_widths(nominal, weights);
-    Graph graph = wide ? std::move(*wide) : detail::take_classes(nominal, weights);
+    const Graph graph = wide ? std::move(*wide) : detail::take_classes(nominal, weights);
 
     std::vector<std::string> missing, misshapen, unreadable, extra;
     std::unordered_set<std::string> expected;
@@ -142,7 +145,7 @@ LUMBAR_COLD inline Result<Graph> try_bind_weights(const Graph& nominal, const We
         return Error(Error::Code::weights,
                      weights.source() + " does not fit " + graph.name() + ": " + message);
     }
-    return graph;
+    return resolve_shortcuts(graph);
 }
 
 LUMBAR_NAMESPACE_END

@@ -13,6 +13,7 @@
 #include <lumbar/runtime/network.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <string>
 #include <utility>
@@ -42,8 +43,9 @@ inline bool reads_plain_input(const Graph& graph) {
     return plain;
 }
 
-/// A linear layer reads an image as one run of memory: where its input has a border for another
-/// reader, a copy (a concatenation of one) goes between.
+/// A linear layer reads an image as one run of memory, all lanes: where its input has a border for
+/// another reader, or shares its last lanes with another slice, a copy (a concatenation of one)
+/// goes between.
 LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes,
                                                int lanes) {
     const MemoryPlan plan = plan_memory(graph, shapes, lanes, false);
@@ -52,7 +54,10 @@ LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Sh
     for (Node node : graph.nodes()) {
         const int original = node.inputs.empty() ? -1 : node.inputs[0];
         for (int& input : node.inputs) input = renumbered[static_cast<std::size_t>(input)];
-        if (node.as<op::Linear>() && plan.view(original, nullptr).border != Padding{}) {
+        const bool shared_lanes =
+            original >= 0 && graph.node(original).slice && graph.node(original).channels % lanes;
+        if (node.as<op::Linear>() &&
+            (shared_lanes || plan.view(original, nullptr).border != Padding{})) {
             Node copy;
             copy.operation = op::Concat{};
             copy.name = node.name + " input";
@@ -173,8 +178,18 @@ class StepMaker {
 
     template <class Layer>
     PackedWeights pack(const Node& node, const Layer& layer, const std::string& format) {
-        const std::string key = node.name + " | " + format + " | " + plan_.kernels->isa +
-                                (node.batch_norm ? " | folded " + node.batch_norm->name : "");
+        std::string key = node.name + " | " + format + " | " + plan_.kernels->isa;
+        if (const auto* c = node.as<op::Conv>()) {
+            key += " | " + std::to_string(plan_.graph.node(node.inputs[0]).channels) + " to " +
+                   std::to_string(c->out_channels) + " in " + std::to_string(c->groups) +
+                   (c->bias ? " | bias" : "");
+        } else if (const auto* l = node.as<op::Linear>()) {
+            key += " | " + std::to_string(l->outputs) + (l->bias ? " | bias" : "");
+        }
+        if (node.batch_norm) {
+            key += " | folded " + node.batch_norm->name + " " +
+                   std::to_string(std::bit_cast<std::uint64_t>(node.batch_norm->epsilon));
+        }
         return plan_.store->get(key, layer.packed_size(), [&](float* packed) {
             layer.pack(FilterReader(node, plan_.weights), packed);
         });
@@ -183,14 +198,16 @@ class StepMaker {
     LUMBAR_COLD PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {
         const std::size_t padded =
             static_cast<std::size_t>(round_up(node.channels, plan_.kernels->lanes));
-        return plan_.store->get(
-            node.name + " | affine | " + plan_.kernels->isa, 2 * padded, [&](float* to) {
-                const auto norm = ChannelAffine::of_batch_norm(plan_.weights, node.name, b.epsilon);
-                for (std::size_t i = 0; i < norm.scale.size(); ++i) {
-                    to[i] = to_normal_float(norm.scale[i]);
-                    to[padded + i] = to_normal_float(norm.shift[i]);
-                }
-            });
+        return plan_.store->get(node.name + " | affine | " + plan_.kernels->isa + " | " +
+                                    std::to_string(std::bit_cast<std::uint64_t>(b.epsilon)),
+                                2 * padded, [&](float* to) {
+                                    const auto norm = ChannelAffine::of_batch_norm(
+                                        plan_.weights, node.name, b.epsilon);
+                                    for (std::size_t i = 0; i < norm.scale.size(); ++i) {
+                                        to[i] = to_normal_float(norm.scale[i]);
+                                        to[padded + i] = to_normal_float(norm.shift[i]);
+                                    }
+                                });
     }
 
     /// Work below two microseconds is not worth a second thread; above, a few chunks per thread

@@ -41,8 +41,8 @@ struct Plan {
 
 class Network;
 
-/// The memory of one run at a time: input, activations, outputs. Made by Network::workspace(); may
-/// outlive nothing but its network's copies.
+/// The memory of one run at a time: input, activations, outputs. Made by Network::workspace().
+/// May outlive its network, but not an executor that the application has lent.
 class Workspace {
    public:
     /// Where the image goes: plain NCHW. Its content survives a run.
@@ -115,13 +115,18 @@ class Network {
     }
 
     /// Copies x into the workspace, runs, and returns the first output (valid until the next run).
-    /// Throws an Error where the shape is not input_shape().
+    /// Throws an Error where the shape is not input_shape() or the workspace is another network's.
     ConstTensorView operator()(ConstTensorView x, Workspace& w) const {
         if (x.shape != plan_->input) {
             Result<Success>::raise(Error(
                 Error::Code::argument, name() + " was compiled for an input of " +
                                            to_string(plan_->input) + ", not " + to_string(x.shape) +
                                            "; compile() or resized() it for that size"));
+        }
+        if (w.plan_ != plan_) {
+            Result<Success>::raise(
+                Error(Error::Code::argument, name() + ": the workspace belongs to another network; "
+                                                      "workspace() makes one for this"));
         }
         std::copy_n(x.data, x.shape.size(), w.input().data);
         run(w);
@@ -138,8 +143,7 @@ class Network {
         return result;
     }
 
-    /// The same network for another input size or batch; shares the packed weights, and the threads
-    /// where the options leave them as they were.
+    /// The same network for another input size or batch; shares the packed weights and the threads.
     struct InputSize {
         int height = 224;
         int width = 224;

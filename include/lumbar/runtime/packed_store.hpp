@@ -21,13 +21,11 @@ class PackedStore {
     template <class Fill>
     PackedWeights get(const std::string& key, std::size_t floats, Fill&& fill) {
         const std::lock_guard lock(mutex_);
-        PackedWeights& entry = entries_[key];
-        if (!entry) {
-            auto buffer = std::make_shared<AlignedBuffer>(floats);
-            fill(buffer->data());
-            entry = std::move(buffer);
-        }
-        return entry;
+        const auto found = entries_.find(key);
+        if (found != entries_.end()) return found->second;
+        auto buffer = std::make_shared<AlignedBuffer>(floats);
+        fill(buffer->data());
+        return entries_.emplace(key, std::move(buffer)).first->second;
     }
 
     /// Bytes of all formats together.

@@ -19,18 +19,41 @@ LUMBAR_NAMESPACE_BEGIN
 
 namespace detail {
 
+/// Where a value comes from, seen through shortcuts that are not there.
+inline int behind_idle_shortcuts(const Graph& graph, int id) {
+    while (is_idle_shortcut(graph, graph.node(id))) id = graph.node(id).inputs[1];
+    return id;
+}
+
+/// What reads a value, seen through shortcuts that are not there.
+inline void readers_behind_shortcuts(const Graph& graph,
+                                     const std::vector<std::vector<int>>& read_by, int value,
+                                     std::vector<int>& result) {
+    for (const int reader : read_by[static_cast<std::size_t>(value)]) {
+        if (reader < 0) continue;
+        const Node& node = graph.node(reader);
+        if (!is_idle_shortcut(graph, node)) {
+            result.push_back(reader);
+        } else if (node.inputs[1] == value) {
+            readers_behind_shortcuts(graph, read_by, reader, result);
+        }
+    }
+}
+
 /// The factor on the gain of a batch normalisation: keeps the signal's size from layer to layer.
 inline double synthetic_gain(const Graph& graph, const std::vector<std::vector<int>>& read_by,
                              int batch_norm) {
     const double neither = std::sqrt(0.5);
     double added = 1.0, activated = 0.0;
-    for (const int reader : read_by[static_cast<std::size_t>(batch_norm)]) {
-        if (reader < 0) continue;
+    std::vector<int> reading;
+    readers_behind_shortcuts(graph, read_by, batch_norm, reading);
+    for (const int reader : reading) {
         const Node& node = graph.node(reader);
         if (node.as<op::Add>()) {
             const bool projection =
-                std::all_of(node.inputs.begin(), node.inputs.end(),
-                            [&](int operand) { return graph.node(operand).as<op::BatchNorm>(); });
+                std::all_of(node.inputs.begin(), node.inputs.end(), [&](int operand) {
+                    return graph.node(behind_idle_shortcuts(graph, operand)).as<op::BatchNorm>();
+                });
             added = std::min(added, projection ? neither : 0.0625);
         }
         const auto* activate = node.as<op::Activate>();

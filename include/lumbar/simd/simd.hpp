@@ -219,13 +219,22 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> exp(const Vector<Arch>& x) {
     }
 }
 
-/// x ^ p for positive x.
+/// x ^ p for positive x. (xsimd 8.1's does not compile for AVX-512 without optimisation.)
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> pow(const Vector<Arch>& x, const Vector<Arch>& p) {
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return std::pow(x, p);
     } else {
+#if defined(__AVX512F__) && !defined(__OPTIMIZE__)
+        alignas(64) float a[static_cast<std::size_t>(lanes<Arch>)],
+            b[static_cast<std::size_t>(lanes<Arch>)];
+        simd::store<Arch>(a, x);
+        simd::store<Arch>(b, p);
+        for (int i = 0; i < lanes<Arch>; ++i) a[i] = std::pow(a[i], b[i]);
+        return simd::load<Arch>(a);
+#else
         return xsimd::pow(x, p);
+#endif
     }
 }
 

@@ -12,7 +12,7 @@ LUMBAR_COLD inline Graph fuse_residual(Graph graph) {
     const auto read_by = readers(graph);
     std::vector<int> replacement = no_replacement(graph);
     for (int id = 0; id < graph.size(); ++id) {
-        if (!graph.node(id).as<op::Add>()) continue;
+        if (!graph.node(id).as<op::Add>() || is_idle_shortcut(graph, graph.node(id))) continue;
         // The operand that is computed last takes the other one, which is there by then.
         const auto [first, last] = std::minmax(graph.node(id).inputs[0], graph.node(id).inputs[1]);
         Node& node = graph.node(last);
