@@ -30,7 +30,7 @@ echo "not weights, and longer than eight bytes" >text.safetensors
 head -c 5000 "$models/fashion_mnist.safetensors" >cut.safetensors
 refuse "text.png" text.png
 refuse "cut.png" cut.png
-refuse "there is no such file" missing.png
+refuse "missing.png: the file cannot be opened: No such file" missing.png
 refuse "no model is named 'nope'" --model nope "$picture"
 refuse "needs --weights" --model resnet18 "$picture"
 refuse "missing.safetensors" --model resnet18 --weights missing.safetensors "$picture"

@@ -1,6 +1,6 @@
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
-#include <lumbar/weights/text.hpp>
 
 #include <doctest/doctest.h>
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <lumbar/core/error.hpp>
-#include <lumbar/image/file.hpp>
+#include <lumbar/core/file.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,10 +43,11 @@ inline Result<std::vector<std::string>> split_labels(std::string_view text,
 /// either kind. The error names the path.
 inline Result<std::vector<std::string>> try_read_labels(const std::string& path) {
     constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 24;
-    const Result<std::vector<std::uint8_t>> bytes = detail::read_whole_file(path, kMaxBytes);
-    if (!bytes) return bytes.error();
+    const Result<std::shared_ptr<const Bytes>> file = try_read_file(path, kMaxBytes);
+    if (!file) return file.error();
+    const std::span<const std::byte> bytes = (*file)->span();
     return detail::split_labels(
-        std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size()), path);
+        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), path);
 }
 /// The same; throws the Error.
 inline std::vector<std::string> read_labels(const std::string& path) {

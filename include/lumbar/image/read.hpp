@@ -3,8 +3,8 @@
 // for its pixels, and refused where it is cut off.
 #pragma once
 
+#include <lumbar/core/file.hpp>
 #include <lumbar/image/container.hpp>
-#include <lumbar/image/file.hpp>
 #include <lumbar/image/image.hpp>
 #include <lumbar/image/stb.hpp>
 
@@ -158,10 +158,11 @@ inline Result<Image> try_read_image(std::span<const std::byte> bytes, ReadOption
 
 /// A picture from a file. The error names the path.
 inline Result<Image> try_read_image(const std::string& path, ReadOptions options = {}) {
-    const Result<std::vector<std::uint8_t>> bytes =
-        detail::read_whole_file(path, options.max_bytes);
-    if (!bytes) return bytes.error();
-    return detail::decode_image(*bytes, "'" + path + "'", options);
+    const Result<std::shared_ptr<const Bytes>> file = try_read_file(path, options.max_bytes);
+    if (!file) return file.error();
+    const std::span<const std::byte> bytes = (*file)->span();
+    return detail::decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                                "'" + path + "'", options);
 }
 
 /// The same three; they throw the Error.

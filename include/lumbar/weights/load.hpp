@@ -1,7 +1,7 @@
 // Loading weights from a file, whatever it is: recognised by its first bytes, never by its name.
 #pragma once
 
-#include <lumbar/weights/file.hpp>
+#include <lumbar/core/file.hpp>
 #include <lumbar/weights/safetensors.hpp>
 #include <lumbar/weights/sniff.hpp>
 #include <lumbar/weights/weights.hpp>

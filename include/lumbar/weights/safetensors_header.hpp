@@ -8,9 +8,9 @@
 #pragma once
 
 #include <lumbar/core/error.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
-#include <lumbar/weights/text.hpp>
 
 #include <nlohmann/json.hpp>
 

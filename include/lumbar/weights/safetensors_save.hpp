@@ -1,7 +1,7 @@
 // Writing safetensors: to give away what a program made, and to make files for tests.
 #pragma once
 
-#include <lumbar/weights/file.hpp>
+#include <lumbar/core/file.hpp>
 #include <lumbar/weights/safetensors.hpp>
 
 #include <algorithm>

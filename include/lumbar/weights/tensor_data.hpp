@@ -3,9 +3,9 @@
 
 #include <lumbar/core/error.hpp>
 #include <lumbar/core/half.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
-#include <lumbar/weights/text.hpp>
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
-#include "scratch.hpp"
+#include "../weights/scratch.hpp"
 
-#include <lumbar/weights/file.hpp>
+#include <lumbar/core/file.hpp>
 
 #include <doctest/doctest.h>
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <lumbar/core/error.hpp>
-#include <lumbar/weights/text.hpp>
+#include <lumbar/core/text.hpp>
 
 #include <cstddef>
 #include <cstdint>
