@@ -10,6 +10,8 @@
 
 #include <lumbar/graph/graph.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -70,7 +72,10 @@ struct SquareConv {
 
 template <int Kernel>
 Value conv(Value x, std::string name, const SquareConv& c) {
-    const int padding = c.padding < 0 ? (Kernel - 1) / 2 * c.dilation : c.padding;
+    // In 64 bits: what is absurd is refused below.
+    const std::int64_t half = std::int64_t{(Kernel - 1) / 2} * c.dilation;
+    const int padding =
+        c.padding < 0 ? static_cast<int>(std::clamp<std::int64_t>(half, 0, 1 << 20)) : c.padding;
     return conv(x, std::move(name),
                 op::Conv{.out_channels = c.out_channels,
                          .kernel = Extent::square(Kernel),
