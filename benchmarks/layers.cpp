@@ -132,8 +132,9 @@ double bytes_of(const Shape& s) { return 4.0 * static_cast<double>(s.size()); }
 bench::Work work_of(const ConvGeometry& g, const Shape& in) {
     const Shape out = output_shape(g, in);
     bench::Work work;
-    work.flops = 2.0 * static_cast<double>(out.size()) * g.filter_size();
-    work.bytes = bytes_of(in) + bytes_of(out) + 4.0 * g.out_channels * (g.filter_size() + 1.0);
+    work.flops = 2.0 * static_cast<double>(out.size() * g.filter_size());
+    work.bytes = bytes_of(in) + bytes_of(out) +
+                 4.0 * static_cast<double>(g.out_channels * (g.filter_size() + 1));
     return work;
 }
 

@@ -82,7 +82,8 @@ inline Expected expect_conv(const Array& x, const Filters& f, const ConvGeometry
     if (residual) e.value = oracle::add(e.value, *residual);
     for (std::size_t i = 0; i < e.value.values.size(); ++i) {
         double& t = e.tolerance.values[i];
-        t = 1.5 * oracle::sum_tolerance(e.value.values[i], t, g.filter_size() + 2);
+        t = 1.5 *
+            oracle::sum_tolerance(e.value.values[i], t, static_cast<double>(g.filter_size() + 2));
         if (activation == Activation::sigmoid) t += 8 * oracle::kRounding;
     }
     e.value = oracle::activate(e.value, activation);

@@ -142,7 +142,8 @@ TEST_CASE("the tolerance of a sum accepts float32 and rejects one wrong weight")
         const Array want = oracle::conv2d(Array(x), weights, {}, g);
         const Array squares = oracle::conv2d_squares(Array(x), weights, {}, g);
         const auto tolerance = [&](std::size_t i) {
-            return oracle::sum_tolerance(want.values[i], squares.values[i], g.filter_size());
+            return oracle::sum_tolerance(want.values[i], squares.values[i],
+                                         static_cast<double>(g.filter_size()));
         };
         const auto in_float = [&] {
             lumbar::Tensor got(want.shape);
