@@ -178,6 +178,12 @@ class StepMaker {
 
     template <class Layer>
     PackedWeights pack(const Node& node, const Layer& layer, const std::string& format) {
+        return plan_.store->get(key_of(node, format), layer.packed_size(), [&](float* packed) {
+            layer.pack(FilterReader(node, plan_.weights), packed);
+        });
+    }
+
+    LUMBAR_COLD std::string key_of(const Node& node, const std::string& format) const {
         std::string key = node.name + " | " + format + " | " + plan_.kernels->isa;
         if (const auto* c = node.as<op::Conv>()) {
             key += " | " + std::to_string(plan_.graph.node(node.inputs[0]).channels) + " to " +
@@ -190,9 +196,7 @@ class StepMaker {
             key += " | folded " + node.batch_norm->name + " " +
                    std::to_string(std::bit_cast<std::uint64_t>(node.batch_norm->epsilon));
         }
-        return plan_.store->get(key, layer.packed_size(), [&](float* packed) {
-            layer.pack(FilterReader(node, plan_.weights), packed);
-        });
+        return key;
     }
 
     LUMBAR_COLD PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {
@@ -229,15 +233,19 @@ class StepMaker {
     template <class Work>
     LUMBAR_COLD void add(int id, const std::string& name, Work work, std::size_t scratch = 0) {
         const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr};
-        Step step;
-        step.units = work.units(context);
-        step.chunks = chunks_for(id, step.units);
-        step.name = name;
+        const std::int64_t units = work.units(context);
+        add_step(id, name, units, scratch, std::make_unique<StepOf<Work>>(std::move(work)));
+    }
+
+    LUMBAR_COLD void add_step(int id, const std::string& name, std::int64_t units,
+                              std::size_t scratch, std::unique_ptr<Step> step) {
+        step->units = units;
+        step->chunks = chunks_for(id, units);
+        step->name = name;
         constexpr std::size_t kFloats = kAlignment / sizeof(float);
-        step.scratch = (scratch + kFloats - 1) / kFloats * kFloats;
-        step.work = std::move(work);
+        step->scratch = (scratch + kFloats - 1) / kFloats * kFloats;
         plan_.scratch_floats =
-            std::max(plan_.scratch_floats, step.scratch * static_cast<std::size_t>(step.chunks));
+            std::max(plan_.scratch_floats, step->scratch * static_cast<std::size_t>(step->chunks));
         plan_.steps.push_back(std::move(step));
     }
 

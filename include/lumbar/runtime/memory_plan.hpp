@@ -2,6 +2,7 @@
 // shared by buffers that are never alive together.
 #pragma once
 
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/graph/graph.hpp>
 #include <lumbar/graph/shapes.hpp>
@@ -65,11 +66,9 @@ LUMBAR_COLD inline std::vector<Padding> borders_needed(const Graph& graph,
 /// Places the largest buffers first, each at the lowest offset where nothing that is alive at the
 /// same time lies.
 LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
-    std::vector<std::size_t> order(buffers.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        const std::ptrdiff_t size_a = buffers[a].layout.size(), size_b = buffers[b].layout.size();
-        return size_a != size_b ? size_a > size_b : a < b;
+    const auto order = sorted_order(buffers, [](const Buffer& a, const Buffer& b) {
+        const std::ptrdiff_t size_a = a.layout.size(), size_b = b.layout.size();
+        return size_a != size_b ? size_a > size_b : &a < &b;
     });
     constexpr std::size_t kFloats = kAlignment / sizeof(float);
     const auto end_of = [&](const Buffer& b) {
@@ -84,8 +83,7 @@ LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
         for (const std::size_t j : placed) {
             if (buffers[j].overlaps_in_time(buffer)) rivals.push_back(&buffers[j]);
         }
-        std::sort(rivals.begin(), rivals.end(),
-                  [](const Buffer* a, const Buffer* b) { return a->offset < b->offset; });
+        sort_by(rivals, [](const Buffer* a, const Buffer* b) { return a->offset < b->offset; });
         buffer.offset = 0;
         for (const Buffer* rival : rivals) {
             if (end_of(buffer) <= rival->offset) break;

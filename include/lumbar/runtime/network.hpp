@@ -31,7 +31,7 @@ struct Plan {
     Executor* executor = nullptr;  ///< null: the calling thread alone
     const KernelTable* kernels = nullptr;
     MemoryPlan memory;
-    std::vector<Step> steps;
+    std::vector<std::unique_ptr<const Step>> steps;
     std::size_t scratch_floats = 0;
     Shape input;
     std::vector<Shape> outputs;
@@ -93,7 +93,7 @@ class Network {
     /// The graph as the weights made it (widths, classes), and as it is run.
     const Graph& source_graph() const { return plan_->source; }
     const Graph& graph() const { return plan_->graph; }
-    const std::vector<Step>& steps() const { return plan_->steps; }
+    const std::vector<std::unique_ptr<const Step>>& steps() const { return plan_->steps; }
 
     Workspace workspace() const { return Workspace(plan_); }
 
@@ -106,10 +106,10 @@ class Network {
         const detail::Plan& plan = *plan_;
         const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data()};
         ExecutorSession session(plan.executor);
-        for (const Step& step : plan.steps) {
-            parallel_for(session.executor(), step.chunks, [&](int chunk) noexcept {
+        for (const auto& step : plan.steps) {
+            parallel_for(session.executor(), step->chunks, [&](int chunk) noexcept {
                 const FlushDenormals flush;
-                step.run_chunk(context, chunk, w.scratch_.data());
+                step->run_chunk(context, chunk, w.scratch_.data());
             });
         }
     }

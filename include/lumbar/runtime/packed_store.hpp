@@ -4,6 +4,7 @@
 
 #include <lumbar/core/memory.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,8 +19,8 @@ class PackedStore {
    public:
     /// The packed weights of that key; where there are none, fill(data) makes them in `floats`
     /// zero-filled floats. Used by `compile` only, never by a run.
-    template <class Fill>
-    PackedWeights get(const std::string& key, std::size_t floats, Fill&& fill) {
+    LUMBAR_COLD PackedWeights get(const std::string& key, std::size_t floats,
+                                  const std::function<void(float*)>& fill) {
         const std::lock_guard lock(mutex_);
         const auto found = entries_.find(key);
         if (found != entries_.end()) return found->second;

@@ -13,8 +13,7 @@
 
 #include <cstdint>
 #include <string>
-#include <variant>
-#include <vector>
+#include <utility>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -200,20 +199,38 @@ struct ChannelsStep {
     }
 };
 
-struct Step {
-    std::variant<ImportStep, ConvStep, DepthwiseStep, PoolStep, PixelwiseStep, CopyStep, LinearStep,
-                 ChannelsStep, ExportStep>
-        work;
+/// A step of any kind, cut into chunks of units.
+class Step {
+   public:
+    virtual ~Step() = default;
+
+    void run_chunk(const RunContext& r, int chunk, float* scratch_memory) const noexcept {
+        run(r, units * chunk / chunks, units * (chunk + 1) / chunks,
+            scratch_memory + static_cast<std::size_t>(chunk) * scratch);
+    }
+
     std::string name;
     std::int64_t units = 0;
     int chunks = 1;           ///< how many pieces the units are handed out in
     std::size_t scratch = 0;  ///< floats of scratch that each chunk needs
 
-    void run_chunk(const RunContext& r, int chunk, float* scratch_memory) const noexcept {
-        const std::int64_t begin = units * chunk / chunks, end = units * (chunk + 1) / chunks;
-        float* const mine = scratch_memory + static_cast<std::size_t>(chunk) * scratch;
-        std::visit([&](const auto& step) { step.run(r, begin, end, mine); }, work);
+   private:
+    virtual void run(const RunContext& r, std::int64_t begin, std::int64_t end,
+                     float* scratch_memory) const noexcept = 0;
+};
+
+template <class Work>
+class StepOf final : public Step {
+   public:
+    explicit StepOf(Work work) : work_(std::move(work)) {}
+
+   private:
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end,
+             float* scratch_memory) const noexcept override {
+        work_.run(r, begin, end, scratch_memory);
     }
+
+    Work work_;
 };
 
 LUMBAR_NAMESPACE_END

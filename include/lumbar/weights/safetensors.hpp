@@ -7,6 +7,7 @@
 // project's README.md and safetensors/src/tensor.rs.
 #pragma once
 
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/weights/safetensors_header.hpp>
 #include <lumbar/weights/weights.hpp>
 
@@ -31,14 +32,13 @@ inline std::string byte_range(const SafetensorsEntry& entry) {
 inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& tensors,
                                                  std::uint64_t data_size) {
     // By name first: duplicates are best reported as such, and the same file always fails alike.
-    std::sort(tensors.begin(), tensors.end(),
-              [](const auto& a, const auto& b) { return a.name < b.name; });
+    sort_by(tensors, [](const auto& a, const auto& b) { return a.name < b.name; });
     const auto twice =
         std::adjacent_find(tensors.begin(), tensors.end(),
                            [](const auto& a, const auto& b) { return a.name == b.name; });
     if (twice != tensors.end()) return "two tensors are named " + in_quotes(twice->name);
 
-    std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
+    sort_by(tensors, [](const auto& a, const auto& b) {
         return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
     });
     std::uint64_t next = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/core/file.hpp>
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/weights/safetensors.hpp>
 
 #include <algorithm>
@@ -110,7 +111,7 @@ Status try_write_safetensors(std::span<const TensorData> tensors, const Weights:
         order.push_back(&tensor);
     }
     // Wide elements first, so that each tensor is aligned to its element; then by name.
-    std::sort(order.begin(), order.end(), [](const TensorData* a, const TensorData* b) {
+    sort_by(order, [](const TensorData* a, const TensorData* b) {
         const int a_bits = size_in_bits(a->dtype);
         const int b_bits = size_in_bits(b->dtype);
         return a_bits != b_bits ? a_bits > b_bits : a->name < b->name;

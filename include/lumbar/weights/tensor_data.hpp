@@ -182,12 +182,34 @@ struct Runs {
     }
 };
 
-/// Calls `run(offset, stride, count)` for pieces of elements first .. first + count - 1 in
-/// row-major order; offsets and strides in elements. Precondition: those elements exist and count >
-/// 0.
-template <class Run>
-void for_each_run(const TensorData& tensor, std::int64_t first, std::int64_t count, Run&& run) {
+/// Converts `count` elements, `step` bytes apart, into a dense run of Number.
+using ConvertRun = void (*)(const std::byte* from, std::int64_t step, std::int64_t count, void* to);
+
+template <class Load, class Number>
+void convert_run(const std::byte* from, std::int64_t step, std::int64_t count, void* to) {
+    constexpr bool same = std::is_same_v<decltype(Load{}(from)), Number> &&
+                          sizeof(Number) == static_cast<std::size_t>(Load::kBytes);
+    Number* const out = static_cast<Number*>(to);
+    if (step != Load::kBytes) {
+        for (std::int64_t i = 0; i < count; ++i) {
+            out[i] = static_cast<Number>(Load{}(from + i * step));
+        }
+    } else if constexpr (same) {
+        std::memcpy(out, from, static_cast<std::size_t>(count * Load::kBytes));
+    } else {
+        for (std::int64_t i = 0; i < count; ++i) {
+            out[i] = static_cast<Number>(Load{}(from + i * Load::kBytes));
+        }
+    }
+}
+
+/// Converts elements first .. first + count - 1 in row-major order, run by run. `width`: bytes of
+/// a converted element. Precondition: those elements exist and count > 0.
+LUMBAR_COLD inline void convert_runs(const TensorData& tensor, std::int64_t first,
+                                     std::int64_t count, ConvertRun convert, std::byte* to,
+                                     std::int64_t width) {
     const Runs runs(tensor);
+    const std::int64_t bytes = size_in_bits(tensor.dtype) / 8;
     const std::size_t inner = runs.shape.rank() - 1;
     Dims at = runs.shape;
     for (std::size_t i = runs.shape.rank(); i-- > 0;) {
@@ -198,7 +220,8 @@ void for_each_run(const TensorData& tensor, std::int64_t first, std::int64_t cou
         std::int64_t offset = 0;
         for (std::size_t i = 0; i <= inner; ++i) offset += at[i] * runs.strides[i];
         const std::int64_t length = std::min(count, runs.shape[inner] - at[inner]);
-        run(offset, runs.strides[inner], length);
+        convert(tensor.bytes + offset * bytes, runs.strides[inner] * bytes, length, to);
+        to += length * width;
         count -= length;
         at[inner] = 0;
         for (std::size_t i = inner; i-- > 0;) {
@@ -208,48 +231,32 @@ void for_each_run(const TensorData& tensor, std::int64_t first, std::int64_t cou
     }
 }
 
-template <class Number>
-Status try_read(const TensorData& tensor, std::int64_t first, std::span<Number> out) {
-    const auto where = [&] { return "tensor " + in_quotes(tensor.name); };
+/// What is wrong with reading `count` elements from `first` on, or success.
+LUMBAR_COLD inline Status check_read(const TensorData& tensor, std::int64_t first,
+                                     std::size_t count) {
+    const auto who = [&] { return "tensor " + in_quotes(tensor.name); };
     if (!is_readable_float(tensor.dtype)) {
         return Error(Error::Code::unsupported,
-                     where() + " holds " + std::string(to_string(tensor.dtype)) +
+                     who() + " holds " + std::string(to_string(tensor.dtype)) +
                          ", which cannot be read as floating-point numbers; store it as F32, F16, "
                          "BF16 or F64");
     }
     const std::int64_t size = tensor.size();
-    if (first < 0 || first > size || out.size() > static_cast<std::uint64_t>(size - first)) {
-        return Error(Error::Code::argument, where() + " has " + std::to_string(size) +
-                                                " elements; " + std::to_string(out.size()) +
-                                                " from element " + std::to_string(first) +
-                                                " on were asked for");
+    if (first < 0 || first > size || count > static_cast<std::uint64_t>(size - first)) {
+        return Error(Error::Code::argument, who() + " has " + std::to_string(size) + " elements; " +
+                                                std::to_string(count) + " from element " +
+                                                std::to_string(first) + " on were asked for");
     }
-    if (out.empty()) return Success{};
+    return Success{};
+}
 
-    Number* next = out.data();
-    with_loader(tensor.dtype, [&]<class Load>(Load load) {
-        constexpr bool same =
-            std::is_same_v<decltype(load(tensor.bytes)), Number> && sizeof(Number) == Load::kBytes;
-        for_each_run(tensor, first, static_cast<std::int64_t>(out.size()),
-                     [&](std::int64_t offset, std::int64_t stride, std::int64_t count) {
-                         const std::byte* from = tensor.bytes + offset * Load::kBytes;
-                         if (stride == 1) {
-                             if constexpr (same) {
-                                 std::memcpy(next, from,
-                                             static_cast<std::size_t>(count * Load::kBytes));
-                             } else {
-                                 for (std::int64_t i = 0; i < count; ++i) {
-                                     next[i] = static_cast<Number>(load(from + i * Load::kBytes));
-                                 }
-                             }
-                         } else {
-                             const std::int64_t step = stride * Load::kBytes;
-                             for (std::int64_t i = 0; i < count; ++i) {
-                                 next[i] = static_cast<Number>(load(from + i * step));
-                             }
-                         }
-                         next += count;
-                     });
+template <class Number>
+Status try_read(const TensorData& tensor, std::int64_t first, std::span<Number> out) {
+    if (Status fits = check_read(tensor, first, out.size()); !fits || out.empty()) return fits;
+    with_loader(tensor.dtype, [&]<class Load>(Load) {
+        convert_runs(tensor, first, static_cast<std::int64_t>(out.size()),
+                     &convert_run<Load, Number>, std::as_writable_bytes(out).data(),
+                     sizeof(Number));
     });
     return Success{};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/core/error.hpp>
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/weights/tensor_data.hpp>
 
 #include <algorithm>
@@ -134,7 +135,7 @@ class Weights::Builder {
         const auto by_name = [](const TensorData& a, const TensorData& b) {
             return a.name < b.name;
         };
-        std::sort(state.tensors.begin(), state.tensors.end(), by_name);
+        detail::sort_by(state.tensors, by_name);
         const auto twice = std::adjacent_find(
             state.tensors.begin(), state.tensors.end(),
             [](const TensorData& a, const TensorData& b) { return a.name == b.name; });
