@@ -68,7 +68,7 @@ constexpr bool list_holds(std::string_view list, std::string_view word) {
     return false;
 }
 
-inline CgroupPaths parse_cgroup_paths(std::string_view text) {
+LUMBAR_COLD inline CgroupPaths parse_cgroup_paths(std::string_view text) {
     CgroupPaths paths;
     while (!text.empty()) {
         std::string_view line = take_until(text, '\n');
@@ -92,7 +92,7 @@ struct CgroupMounts {
 };
 
 /// A line reads "36 35 98:0 /root /point options ... - type source super-options".
-inline CgroupMounts parse_cgroup_mounts(std::string_view text) {
+LUMBAR_COLD inline CgroupMounts parse_cgroup_mounts(std::string_view text) {
     CgroupMounts mounts;
     while (!text.empty()) {
         std::string_view line = take_until(text, '\n');
@@ -137,7 +137,7 @@ int smallest_limit(const CgroupMount& mount, std::string_view path, LimitOf&& li
 }
 
 /// A small file of /proc or /sys; empty where it cannot be read.
-inline std::string read_small_file(const std::string& path) {
+LUMBAR_COLD inline std::string read_small_file(const std::string& path) {
     constexpr std::size_t limit = std::size_t{1} << 20;
     std::string text;
     std::FILE* file = std::fopen(path.c_str(), "rb");
@@ -152,7 +152,7 @@ inline std::string read_small_file(const std::string& path) {
 }
 
 /// The processors that this process's control groups allow.
-inline int cgroup_cpus() {
+LUMBAR_COLD inline int cgroup_cpus() {
     const std::string groups = read_small_file("/proc/self/cgroup");
     const std::string mounted = read_small_file("/proc/self/mountinfo");
     const CgroupPaths paths = parse_cgroup_paths(groups);
@@ -168,7 +168,7 @@ inline int cgroup_cpus() {
 }
 
 /// The processors in this thread's affinity mask, or 0 where it is not known.
-inline int affinity_cpus() {
+LUMBAR_COLD inline int affinity_cpus() {
 #if defined(__linux__) && defined(CPU_ALLOC)
     // The kernel refuses a mask that is smaller than its own.
     for (std::size_t cpus = 1024; cpus <= std::size_t{1} << 16; cpus *= 4) {
@@ -188,7 +188,7 @@ inline int affinity_cpus() {
 
 /// The number of threads that this process can keep running at once, at least 1: what its affinity
 /// and its control groups (v1 and v2, a fraction rounded up) allow. Reads files: ask once.
-inline int available_cpus() {
+LUMBAR_COLD inline int available_cpus() {
     int cpus = detail::affinity_cpus();
     if (cpus < 1) cpus = static_cast<int>(std::thread::hardware_concurrency());
 #if defined(__linux__)

@@ -23,7 +23,13 @@ class Error : public std::exception {
         unsupported,  ///< valid, but outside what the library does
     };
 
-    Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+    LUMBAR_COLD Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+    // Out of line, as the constructor: errors are made in a hundred places, and never often.
+    LUMBAR_COLD Error(const Error&) = default;
+    LUMBAR_COLD Error(Error&&) noexcept = default;
+    LUMBAR_COLD Error& operator=(const Error&) = default;
+    LUMBAR_COLD Error& operator=(Error&&) noexcept = default;
+    LUMBAR_COLD ~Error() override = default;
 
     Code code() const noexcept { return code_; }
     const std::string& message() const noexcept { return message_; }

@@ -65,7 +65,7 @@ inline Error file_error(const std::string& path, const std::string& what) {
 }
 
 /// What is wrong with a path before any file is looked for, if anything.
-inline const char* path_problem(const std::string& path) {
+LUMBAR_COLD inline const char* path_problem(const std::string& path) {
     if (path.empty()) return "the path of the file is empty";
     // The system's calls would stop at the zero and open another file.
     if (path.find('\0') != std::string::npos) return "the path of the file holds a zero byte";
@@ -73,26 +73,24 @@ inline const char* path_problem(const std::string& path) {
 }
 
 /// Memory for a file of `size` bytes, with the checks that do not depend on the system.
-inline Result<std::shared_ptr<Bytes>> try_allocate_for_file(const std::string& path,
-                                                            std::uint64_t size,
-                                                            std::uint64_t max_bytes) {
+LUMBAR_COLD inline Result<std::shared_ptr<Bytes>> try_allocate_for_file(const std::string& path,
+                                                                        std::uint64_t size,
+                                                                        std::uint64_t max_bytes) {
     if (size == 0) return file_error(path, "the file is empty");
     if (size > max_bytes || size > std::numeric_limits<std::size_t>::max() / 2) {
-        return file_error(path, "the file has " + std::to_string(size) + " bytes; at most " +
-                                    std::to_string(max_bytes) + " are read");
+        return file_error(path,
+                          cat({"the file has ", size, " bytes; at most ", max_bytes, " are read"}));
     }
     auto bytes = Bytes::try_allocate(static_cast<std::size_t>(size));
     if (!bytes) {
-        return file_error(path,
-                          "not enough memory for the file's " + std::to_string(size) + " bytes");
+        return file_error(path, cat({"not enough memory for the file's ", size, " bytes"}));
     }
     return bytes;
 }
 
 inline Error shrunk(const std::string& path, std::uint64_t expected, std::uint64_t found) {
-    return file_error(path, "the file ends after " + std::to_string(found) +
-                                " bytes although it had " + std::to_string(expected) +
-                                " when it was opened; is it still being written?");
+    return file_error(path, cat({"the file ends after ", found, " bytes although it had ", expected,
+                                 " when it was opened; is it still being written?"}));
 }
 
 #if LUMBAR_HAS_POSIX_FILES
@@ -117,7 +115,7 @@ class FileDescriptor {
 };
 
 /// What a path leads to if it is not a regular file.
-inline std::string kind_of_file(mode_t mode) {
+LUMBAR_COLD inline std::string kind_of_file(mode_t mode) {
     if (S_ISDIR(mode)) return "a directory";
     if (S_ISFIFO(mode)) return "a pipe (FIFO)";
     if (S_ISSOCK(mode)) return "a socket";
@@ -125,8 +123,8 @@ inline std::string kind_of_file(mode_t mode) {
     return "something else";
 }
 
-inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(const std::string& path,
-                                                                  std::uint64_t max_bytes) {
+LUMBAR_COLD inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(
+    const std::string& path, std::uint64_t max_bytes) {
     // Non-blocking, so that opening a FIFO without a writer returns; it means nothing for files.
     const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (file.number() < 0) {
@@ -137,7 +135,7 @@ inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(const std::str
         return file_error(path, "the file cannot be examined: " + last_system_error());
     }
     if (!S_ISREG(info.st_mode)) {
-        return file_error(path, "is " + kind_of_file(info.st_mode) + ", not a regular file");
+        return file_error(path, cat({"is ", kind_of_file(info.st_mode), ", not a regular file"}));
     }
     const auto size = static_cast<std::uint64_t>(info.st_size);
     auto bytes = try_allocate_for_file(path, size, max_bytes);
@@ -161,8 +159,8 @@ inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(const std::str
 
 #else
 
-inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(const std::string& path,
-                                                                  std::uint64_t max_bytes) {
+LUMBAR_COLD inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(
+    const std::string& path, std::uint64_t max_bytes) {
     std::error_code failure;
     const auto status = std::filesystem::status(path, failure);
     if (failure || !std::filesystem::exists(status)) {
@@ -190,8 +188,8 @@ inline Result<std::shared_ptr<const Bytes>> try_read_regular_file(const std::str
 /// The whole of a regular file in memory. An Error of code io, naming the path, where it is
 /// missing, empty, larger than `max_bytes`, shrinking while it is read, or a directory, a pipe or a
 /// device.
-inline Result<std::shared_ptr<const Bytes>> try_read_file(const std::string& path,
-                                                          std::uint64_t max_bytes = kMaxFileBytes) {
+LUMBAR_COLD inline Result<std::shared_ptr<const Bytes>> try_read_file(
+    const std::string& path, std::uint64_t max_bytes = kMaxFileBytes) {
     if (const char* problem = detail::path_problem(path)) {
         return detail::file_error(path.empty() ? "(no path)" : path, problem);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/config/config.hpp>
+#include <lumbar/core/text.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +27,7 @@ struct Shape {
 
 /// "1x64x56x56".
 inline std::string to_string(const Shape& s) {
-    return std::to_string(s.n) + "x" + std::to_string(s.c) + "x" + std::to_string(s.h) + "x" +
-           std::to_string(s.w);
+    return detail::cat({s.n, "x", s.c, "x", s.h, "x", s.w});
 }
 
 /// Rows and columns added around an image, each side on its own.

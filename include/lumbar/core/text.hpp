@@ -1,18 +1,59 @@
-// Text from untrusted files made fit for an error message.
+// Text for messages and names: joined from pieces, and made fit to print where it comes from files.
 #pragma once
 
 #include <lumbar/config/config.hpp>
 
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
+/// A piece of text or a whole number, for cat(). Views its text.
+class Piece {
+   public:
+    Piece(const char* text) : text_(text) {}
+    Piece(std::string_view text) : text_(text) {}
+    Piece(const std::string& text) : text_(text) {}
+    template <std::integral T>
+    Piece(T number) : number_(static_cast<std::uint64_t>(number)), kind_(kind_of<T>()) {}
+
+    LUMBAR_COLD void append_to(std::string& to) const {
+        switch (kind_) {
+            case Kind::text: to += text_; break;
+            case Kind::whole: to += std::to_string(static_cast<std::int64_t>(number_)); break;
+            case Kind::natural: to += std::to_string(number_); break;
+        }
+    }
+
+   private:
+    enum class Kind { text, whole, natural };
+    template <class T>
+    static constexpr Kind kind_of() {
+        return std::is_signed_v<T> ? Kind::whole : Kind::natural;
+    }
+
+    std::string_view text_;
+    std::uint64_t number_ = 0;
+    Kind kind_ = Kind::text;
+};
+
+/// cat({"tensor ", name, " has ", count, " values"}). A chain of + says the same, but every + of
+/// it is code in every program that includes it.
+LUMBAR_COLD inline std::string cat(std::initializer_list<Piece> pieces) {
+    std::string joined;
+    for (const Piece& piece : pieces) piece.append_to(joined);
+    return joined;
+}
+
 /// The length of the printable UTF-8 sequence that `text` begins with: 0 where it begins with a
 /// control character or with bytes that are not UTF-8. Precondition: !text.empty().
-inline std::size_t printable_length(std::string_view text) {
+LUMBAR_COLD inline std::size_t printable_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7F ? 1 : 0;
     const std::size_t length = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
@@ -32,7 +73,7 @@ inline std::size_t printable_length(std::string_view text) {
 /// `text` on one line, as UTF-8: control characters and stray bytes as \xNN, and cut off before it
 /// has more than `limit` bytes of `text`. A tensor's name may hold a megabyte of terminal escapes;
 /// a message that quotes it must not.
-inline std::string printable(std::string_view text, std::size_t limit = 120) {
+LUMBAR_COLD inline std::string printable(std::string_view text, std::size_t limit = 120) {
     constexpr char kHex[] = "0123456789abcdef";
     std::string out;
     std::size_t at = 0;

@@ -8,6 +8,7 @@
 // reported by `compile`, with the node's name.
 #pragma once
 
+#include <lumbar/core/text.hpp>
 #include <lumbar/graph/graph.hpp>
 
 #include <algorithm>
@@ -29,8 +30,8 @@ inline bool within_limits(std::initializer_list<int> values) {
     return true;
 }
 
-inline Value add_node(Value x, std::string name, Operation operation, std::vector<int> inputs,
-                      int channels) {
+LUMBAR_COLD inline Value add_node(Value x, std::string name, Operation operation,
+                                  std::vector<int> inputs, int channels) {
     Node node;
     node.operation = std::move(operation);
     node.name = std::move(name);
@@ -41,15 +42,15 @@ inline Value add_node(Value x, std::string name, Operation operation, std::vecto
 }  // namespace detail
 
 /// A convolution of any form. Its padding is as given.
-inline Value conv(Value x, std::string name, const op::Conv& c) {
+LUMBAR_COLD inline Value conv(Value x, std::string name, const op::Conv& c) {
     Graph& graph = x.graph();
     const auto say = [&](const std::string& what) { graph.fail(name, what); };
     if (c.out_channels < 1 || c.kernel.h < 1 || c.kernel.w < 1 || c.stride.h < 1 ||
         c.stride.w < 1 || c.dilation.h < 1 || c.dilation.w < 1 || c.groups < 1) {
         say("channels, kernel, stride, dilation and groups must be at least 1");
     } else if (x.channels() % c.groups || c.out_channels % c.groups) {
-        say(std::to_string(c.groups) + " groups do not divide " + std::to_string(x.channels()) +
-            " input and " + std::to_string(c.out_channels) + " output channels");
+        say(detail::cat({c.groups, " groups do not divide ", x.channels(), " input and ",
+                         c.out_channels, " output channels"}));
     } else if (!detail::within_limits({c.kernel.h, c.kernel.w, c.stride.h, c.stride.w, c.dilation.h,
                                        c.dilation.w, c.padding.top, c.padding.left,
                                        c.padding.bottom, c.padding.right}) ||
@@ -117,7 +118,7 @@ struct SquarePool {
 };
 
 namespace detail {
-inline Value pool(Value x, const SquarePool& p, PoolGeometry::Kind kind) {
+LUMBAR_COLD inline Value pool(Value x, const SquarePool& p, PoolGeometry::Kind kind) {
     const bool max = kind == PoolGeometry::Kind::max;
     if (p.kernel < 1 || p.stride < 1 || !within_limits({p.kernel, p.stride, p.padding}) ||
         2 * p.padding > p.kernel) {
@@ -147,7 +148,7 @@ inline Value avg_pool(Value x, const SquarePool& p) {
 
 /// The average over windows that divide the image into `out` parts, as
 /// torch.nn.AdaptiveAvgPool2d.
-inline Value adaptive_avg_pool(Value x, Extent out) {
+LUMBAR_COLD inline Value adaptive_avg_pool(Value x, Extent out) {
     PoolGeometry g;
     g.kind = PoolGeometry::Kind::average;
     g.adaptive = out;
@@ -167,7 +168,7 @@ inline Value linear(Value x, std::string name, const op::Linear& l) {
 
 namespace detail {
 /// Values of two graphs do not meet.
-inline bool same_graph(const Value& a, const Value& b, const char* node) {
+LUMBAR_COLD inline bool same_graph(const Value& a, const Value& b, const char* node) {
     if (&a.graph() == &b.graph()) return true;
     a.graph().fail(node, "its operands belong to different graphs");
     b.graph().fail(node, "its operands belong to different graphs");
@@ -175,11 +176,11 @@ inline bool same_graph(const Value& a, const Value& b, const char* node) {
 }
 }  // namespace detail
 
-inline Value operator+(Value a, Value b) {
+LUMBAR_COLD inline Value operator+(Value a, Value b) {
     if (!detail::same_graph(a, b, "add")) return a;
     if (a.channels() != b.channels()) {
-        a.graph().fail("add", "the operands have " + std::to_string(a.channels()) + " and " +
-                                  std::to_string(b.channels()) + " channels");
+        a.graph().fail("add", detail::cat({"the operands have ", a.channels(), " and ",
+                                           b.channels(), " channels"}));
     }
     return detail::add_node(a, "add", op::Add{}, {a.id(), b.id()}, a.channels());
 }
@@ -192,7 +193,7 @@ inline Value shortcut_where_equal(Value x, Value y) {
 }
 
 /// All channels of all values, in this order. Precondition: there is at least one.
-inline Value concat(const std::vector<Value>& values) {
+LUMBAR_COLD inline Value concat(const std::vector<Value>& values) {
     std::vector<int> inputs;
     int channels = 0;
     for (const Value& v : values) {
@@ -204,12 +205,11 @@ inline Value concat(const std::vector<Value>& values) {
 }
 
 /// x times a gate of one pixel: a scale per image and channel.
-inline Value scale_channels(Value x, Value gate) {
+LUMBAR_COLD inline Value scale_channels(Value x, Value gate) {
     if (!detail::same_graph(x, gate, "scale_channels")) return x;
     if (x.channels() != gate.channels()) {
-        x.graph().fail("scale_channels", "the gate has " + std::to_string(gate.channels()) +
-                                             " channels, the image " +
-                                             std::to_string(x.channels()));
+        x.graph().fail("scale_channels", detail::cat({"the gate has ", gate.channels(),
+                                                      " channels, the image ", x.channels()}));
     }
     return detail::add_node(x, "scale_channels", op::ScaleChannels{}, {x.id(), gate.id()},
                             x.channels());
@@ -224,9 +224,10 @@ struct SqueezeExciteSpec {
     std::string_view reduce = "fc1";
     std::string_view expand = "fc2";
 };
-inline Value squeeze_excite(Value x, const std::string& name, const SqueezeExciteSpec& s) {
+LUMBAR_COLD inline Value squeeze_excite(Value x, const std::string& name,
+                                        const SqueezeExciteSpec& s) {
     const auto layer = [&](Value v, std::string_view part, int channels) {
-        return conv<1>(v, name + "." + std::string(part), {.out_channels = channels, .bias = true});
+        return conv<1>(v, detail::cat({name, ".", part}), {.out_channels = channels, .bias = true});
     };
     Value squeezed =
         activate(layer(global_avg_pool(x), s.reduce, s.squeezed_channels), s.activation);

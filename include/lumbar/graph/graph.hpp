@@ -6,6 +6,7 @@
 #include <lumbar/core/error.hpp>
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/pooling.hpp>
+#include <lumbar/core/text.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -154,7 +155,8 @@ class Graph {
     /// The first mistake in building it, if any: `compile` reports it.
     const std::optional<Error>& error() const { return error_; }
     void fail(const std::string& node, const std::string& what) {
-        if (!error_) error_ = Error(Error::Code::graph, name_ + ": " + node + ": " + what);
+        if (!error_)
+            error_ = Error(Error::Code::graph, detail::cat({name_, ": ", node, ": ", what}));
     }
 
     Value add(Node node) {

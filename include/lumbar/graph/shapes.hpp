@@ -1,6 +1,7 @@
 // Shape inference: what every value of a graph looks like for an input of a given size.
 #pragma once
 
+#include <lumbar/core/text.hpp>
 #include <lumbar/graph/graph.hpp>
 
 #include <string>
@@ -48,9 +49,8 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
     if (batch < 1 || image.h < 1 || image.w < 1 || image.h > kMaxExtent || image.w > kMaxExtent ||
         batch > kMaxExtent) {
         return Error(Error::Code::argument,
-                     graph.name() + ": batch, height and width must be 1 to " +
-                         std::to_string(kMaxExtent) + ", not " + std::to_string(batch) + ", " +
-                         std::to_string(image.h) + " and " + std::to_string(image.w));
+                     detail::cat({graph.name(), ": batch, height and width must be 1 to ",
+                                  kMaxExtent, ", not ", batch, ", ", image.h, " and ", image.w}));
     }
     std::vector<Shape> shapes;
     shapes.reserve(graph.nodes().size());
@@ -59,7 +59,8 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
             return shapes[static_cast<std::size_t>(node.inputs[i])];
         };
         const auto error = [&](const std::string& what) {
-            return Error(Error::Code::graph, graph.name() + ": " + node.name + ": " + what);
+            return Error(Error::Code::graph,
+                         detail::cat({graph.name(), ": ", node.name, ": ", what}));
         };
         Shape out;
         if (node.as<op::Input>()) {
@@ -71,41 +72,42 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
         } else if (const auto* l = node.as<op::Linear>()) {
             out = {in(0).n, l->outputs, 1, 1};
             if (in(0).pixels() != l->pixels) {
-                return error("expects " + std::to_string(l->pixels) + " pixels per channel, but " +
-                             to_string(in(0)) + " comes in; choose another input size");
+                return error(
+                    detail::cat({"expects ", l->pixels, " pixels per channel, but ",
+                                 to_string(in(0)), " comes in; choose another input size"}));
             }
         } else if (node.as<op::Concat>()) {
             out = in(0);
             out.c = node.channels;
             for (std::size_t i = 1; i < node.inputs.size(); ++i) {
                 if (in(i).h != out.h || in(i).w != out.w) {
-                    return error("joins images of " + to_string(in(0)) + " and " +
-                                 to_string(in(i)));
+                    return error(detail::cat(
+                        {"joins images of ", to_string(in(0)), " and ", to_string(in(i))}));
                 }
             }
         } else {
             out = is_idle_shortcut(graph, node) ? in(1) : in(0);
             if (node.as<op::Add>() && in(1) != out) {
-                return error("adds images of " + to_string(out) + " and " + to_string(in(1)));
+                return error(
+                    detail::cat({"adds images of ", to_string(out), " and ", to_string(in(1))}));
             }
             if (node.as<op::ScaleChannels>() && in(1) != Shape{out.n, out.c, 1, 1}) {
                 return error("needs a gate of one pixel, not " + to_string(in(1)));
             }
         }
         if (node.residual && in(node.inputs.size() - 1) != out) {
-            return error("adds images of " + to_string(out) + " and " +
-                         to_string(in(node.inputs.size() - 1)));
+            return error(detail::cat({"adds images of ", to_string(out), " and ",
+                                      to_string(in(node.inputs.size() - 1))}));
         }
         // With room for a border and for channels that fill up vectors.
         const std::int64_t plane = (std::int64_t{out.h} + 64) * (out.w + 64);
         constexpr std::int64_t kMostFloats = std::int64_t{1} << 38;
         if (plane > kMostFloats / ((std::int64_t{out.c} + 16) * out.n)) {
-            return error("would take " + to_string(out) + " values, more than 2^38");
+            return error(detail::cat({"would take ", to_string(out), " values, more than 2^38"}));
         }
         if (out.h < 1 || out.w < 1) {
-            return error("no window fits into " + to_string(in(0)) +
-                         "; choose a larger input than " + std::to_string(image.h) + "x" +
-                         std::to_string(image.w));
+            return error(detail::cat({"no window fits into ", to_string(in(0)),
+                                      "; choose a larger input than ", image.h, "x", image.w}));
         }
         shapes.push_back(out);
     }

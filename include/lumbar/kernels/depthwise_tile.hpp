@@ -76,19 +76,21 @@ LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in,
 }
 
 inline constexpr int kMaxDepthwisePixels = 8;
+/// The generic kernel is rare, and every width is code in every program.
+constexpr int max_depthwise_pixels(int kernel) { return kernel > 0 ? kMaxDepthwisePixels : 4; }
 using DepthwiseTileTable = std::array<DepthwiseTileFunction, kMaxDepthwisePixels>;
 
 namespace detail {
 template <class Arch, int Kernel, int Pixels = 1>
 constexpr void add_depthwise_tiles(DepthwiseTileTable& table) {
-    if constexpr (Pixels <= kMaxDepthwisePixels) {
+    if constexpr (Pixels <= max_depthwise_pixels(Kernel)) {
         table[Pixels - 1] = &depthwise_tile<Arch, Kernel, Pixels>;
         add_depthwise_tiles<Arch, Kernel, Pixels + 1>(table);
     }
 }
 }  // namespace detail
 
-/// [pixels - 1]
+/// [pixels - 1]; null beyond max_depthwise_pixels(Kernel)
 template <class Arch, int Kernel>
 constexpr DepthwiseTileTable depthwise_tiles() {
     DepthwiseTileTable table{};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/core/geometry.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/layers/depthwise_conv.hpp>
 #include <lumbar/layers/direct_conv.hpp>
 #include <lumbar/layers/elementwise.hpp>
@@ -40,9 +41,8 @@ inline ConvGeometry conv_geometry(const char* name, Size2d kernel, Size2d stride
     check_positive(name, "out_channels", o.out_channels);
     check_positive(name, "groups", o.groups);
     if (o.in_channels % o.groups || o.out_channels % o.groups) {
-        reject(name, std::to_string(o.groups) + " groups do not divide " +
-                         std::to_string(o.in_channels) + " and " + std::to_string(o.out_channels) +
-                         " channels");
+        reject(name, cat({o.groups, " groups do not divide ", o.in_channels, " and ",
+                          o.out_channels, " channels"}));
     }
     const Padding padding = o.padding ? *o.padding : centred(kernel.extent(), o.dilation);
     if (std::min({padding.top, padding.left, padding.bottom, padding.right}) < 0) {
@@ -87,7 +87,8 @@ class ConvLayer {
     void check_shapes(const Shape& in, const BlockedView& y) const {
         const Shape expected = with_channels(in, geometry().in_channels);
         if (in != expected) {
-            reject(name_, "the input is " + to_string(in) + ", expected " + to_string(expected));
+            reject(name_,
+                   cat({"the input is ", to_string(in), ", expected ", to_string(expected)}));
         }
         const Shape out = output_shape(in);
         check_output(name_, in, out);

@@ -31,6 +31,9 @@ class DepthwiseConv {
         };
         if (is(3)) tiles_ = &kernels.depthwise_3x3;
         if (is(5)) tiles_ = &kernels.depthwise_5x5;
+        while (tile_pixels_ > 1 && !(*tiles_)[static_cast<std::size_t>(tile_pixels_ - 1)]) {
+            --tile_pixels_;
+        }
     }
 
     const ConvGeometry& geometry() const { return geometry_; }
@@ -64,7 +67,7 @@ class DepthwiseConv {
         const int lanes = kernels_->lanes;
         const int height = call.out.shape.h;
         const int groups = call.out.groups();
-        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, kMaxDepthwisePixels);
+        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, tile_pixels_);
         DepthwiseTile t;
         t.kernel_h = geometry_.kernel.h;
         t.kernel_w = geometry_.kernel.w;
@@ -98,6 +101,7 @@ class DepthwiseConv {
     const KernelTable* kernels_ = nullptr;
     ConvGeometry geometry_;
     const DepthwiseTileTable* tiles_ = nullptr;
+    int tile_pixels_ = kMaxDepthwisePixels;  ///< of the widest tile there is
 };
 
 LUMBAR_NAMESPACE_END

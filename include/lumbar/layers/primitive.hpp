@@ -27,6 +27,7 @@
 #include <lumbar/core/float_environment.hpp>
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/shape.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
 
@@ -54,39 +55,37 @@ namespace detail {
 
 /// Raises an Error about a layer. One place, kept out of line: checks cost their callers a branch.
 [[noreturn]] LUMBAR_NEVER_INLINE inline void reject(const char* layer, const std::string& what) {
-    Status::raise(Error(Error::Code::argument, std::string(layer) + ": " + what));
+    Status::raise(Error(Error::Code::argument, cat({layer, ": ", what})));
 }
 
 inline void check_count(const char* layer, const char* what, std::size_t found,
                         std::int64_t expected) {
     if (expected >= 0 && found == static_cast<std::size_t>(expected)) return;
-    reject(layer, std::string(what) + " has " + std::to_string(found) + " values, expected " +
-                      std::to_string(expected));
+    reject(layer, cat({what, " has ", found, " values, expected ", expected}));
 }
 
 inline void check_positive(const char* layer, const char* what, int value) {
     if (value > 0) return;
-    reject(layer, std::string(what) + " is " + std::to_string(value) + ", expected at least 1");
+    reject(layer, cat({what, " is ", value, ", expected at least 1"}));
 }
 
 inline void check_view(const char* layer, const char* what, const BlockedView& view,
                        const Shape& shape, int lanes, const Padding& border = {}) {
     if (view.shape != shape) {
-        reject(layer, std::string("the ") + what + " is " + to_string(view.shape) + ", expected " +
-                          to_string(shape));
+        reject(layer,
+               cat({"the ", what, " is ", to_string(view.shape), ", expected ", to_string(shape)}));
     }
     if (view.lanes != lanes) {
-        reject(layer, std::string("the ") + what + " has " + std::to_string(view.lanes) +
-                          " lanes, the layer's kernels have " + std::to_string(lanes));
+        reject(layer, cat({"the ", what, " has ", view.lanes, " lanes, the layer's kernels have ",
+                           lanes}));
     }
     if (widest(view.border, border) != view.border) {
         const auto text = [](const Padding& p) {
-            return std::to_string(p.top) + ", " + std::to_string(p.left) + ", " +
-                   std::to_string(p.bottom) + ", " + std::to_string(p.right);
+            return cat({p.top, ", ", p.left, ", ", p.bottom, ", ", p.right});
         };
-        reject(layer, std::string("the border of the ") + what + " (top, left, bottom, right) is " +
-                          text(view.border) + ", expected at least " + text(border) +
-                          ": see border()");
+        reject(layer,
+               cat({"the border of the ", what, " (top, left, bottom, right) is ",
+                    text(view.border), ", expected at least ", text(border), ": see border()"}));
     }
 }
 
@@ -99,7 +98,8 @@ inline Shape with_channels(Shape shape, int channels) {
 
 inline void check_output(const char* layer, const Shape& in, const Shape& out) {
     if (out.n > 0 && out.c > 0 && out.h > 0 && out.w > 0) return;
-    reject(layer, "an input of " + to_string(in) + " has no output: it is smaller than the window");
+    reject(layer,
+           cat({"an input of ", to_string(in), " has no output: it is smaller than the window"}));
 }
 
 /// How many ranges work is cut into: a few per thread, so that a thread that starts late leaves its

@@ -2,6 +2,7 @@
 // fit is listed in one error.
 #pragma once
 
+#include <lumbar/core/text.hpp>
 #include <lumbar/graph/parameters.hpp>
 #include <lumbar/graph/passes/resolve_shortcuts.hpp>
 #include <lumbar/weights/weights.hpp>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -101,8 +101,8 @@ inline bool is_ignored(const Graph& graph, std::string_view name) {
 LUMBAR_COLD inline void add_list(std::string& message, std::vector<std::string> items,
                                  const char* what) {
     if (items.empty()) return;
-    message += (message.empty() ? "" : "; ") + std::to_string(items.size()) +
-               (items.size() == 1 ? " tensor is " : " tensors are ") + what + ": ";
+    message += cat({(message.empty() ? "" : "; "), items.size(),
+                    (items.size() == 1 ? " tensor is " : " tensors are "), what, ": "});
     for (std::size_t i = 0; i < items.size(); ++i) message += (i ? ", " : "") + items[i];
 }
 
@@ -117,24 +117,25 @@ LUMBAR_COLD inline Result<Graph> try_bind_weights(const Graph& nominal, const We
     const Graph graph = wide ? std::move(*wide) : detail::take_classes(nominal, weights);
 
     std::vector<std::string> missing, misshapen, unreadable, extra;
-    std::unordered_set<std::string> expected;
+    // By their places in `weights`, which are by name.
+    std::vector<bool> expected(weights.tensors().size());
     for (const Parameter& p : parameters(graph)) {
-        expected.insert(p.name);
         const TensorData* found = weights.find(p.name);
         if (!found) {
             missing.push_back(p.name);
-        } else if (!detail::same_shape(found->shape, p.shape)) {
-            misshapen.push_back(p.name + " (expected " + detail::shape_text(p.shape) + ", found " +
-                                to_string(found->shape) + ")");
+            continue;
+        }
+        expected[static_cast<std::size_t>(found - weights.begin())] = true;
+        if (!detail::same_shape(found->shape, p.shape)) {
+            misshapen.push_back(detail::cat({p.name, " (expected ", detail::shape_text(p.shape),
+                                             ", found ", to_string(found->shape), ")"}));
         } else if (!is_readable_float(found->dtype)) {
-            unreadable.push_back(p.name + " (" + std::string(to_string(found->dtype)) + ")");
+            unreadable.push_back(detail::cat({p.name, " (", to_string(found->dtype), ")"}));
         }
     }
-    for (const TensorData& t : weights.tensors()) {
-        if (!allow_extra && !expected.contains(std::string(t.name)) &&
-            !detail::is_ignored(graph, t.name)) {
-            extra.emplace_back(t.name);
-        }
+    for (std::size_t i = 0; i < expected.size() && !allow_extra; ++i) {
+        const std::string_view name = weights.tensors()[i].name;
+        if (!expected[i] && !detail::is_ignored(graph, name)) extra.emplace_back(name);
     }
     std::string message;
     detail::add_list(message, std::move(missing), "missing");
@@ -142,8 +143,8 @@ LUMBAR_COLD inline Result<Graph> try_bind_weights(const Graph& nominal, const We
     detail::add_list(message, std::move(unreadable), "not of a floating-point type");
     detail::add_list(message, std::move(extra), "not part of the network");
     if (!message.empty()) {
-        return Error(Error::Code::weights,
-                     weights.source() + " does not fit " + graph.name() + ": " + message);
+        return Error(Error::Code::weights, detail::cat({weights.source(), " does not fit ",
+                                                        graph.name(), ": ", message}));
     }
     return resolve_shortcuts(graph);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lumbar/core/cpu_count.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/graph/cost.hpp>
 #include <lumbar/graph/passes/elide_concat.hpp>
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
@@ -26,7 +27,7 @@ namespace detail {
 /// Few channels are read from the plain image as they are; more are blocked first.
 inline constexpr int kMaxPlainChannels = 4;
 
-inline bool reads_plain_input(const Graph& graph) {
+LUMBAR_COLD inline bool reads_plain_input(const Graph& graph) {
     bool plain = false;
     for (const Node& node : graph.nodes()) {
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -107,8 +108,7 @@ class StepMaker {
             const Shape& in = shape(input(0));
             LinearLayer layer(*plan_.kernels, in, l->outputs);
             // Not the batch: it changes nothing about the weights.
-            PackedWeights packed =
-                pack(node, layer, "linear " + std::to_string(in.h) + "x" + std::to_string(in.w));
+            PackedWeights packed = pack(node, layer, cat({"linear ", in.h, "x", in.w}));
             add(id, node.name,
                 LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
         } else if (const auto* p = node.as<op::Pool>()) {
@@ -184,17 +184,16 @@ class StepMaker {
     }
 
     LUMBAR_COLD std::string key_of(const Node& node, const std::string& format) const {
-        std::string key = node.name + " | " + format + " | " + plan_.kernels->isa;
+        std::string key = cat({node.name, " | ", format, " | ", plan_.kernels->isa});
         if (const auto* c = node.as<op::Conv>()) {
-            key += " | " + std::to_string(plan_.graph.node(node.inputs[0]).channels) + " to " +
-                   std::to_string(c->out_channels) + " in " + std::to_string(c->groups) +
-                   (c->bias ? " | bias" : "");
+            key += cat({" | ", plan_.graph.node(node.inputs[0]).channels, " to ", c->out_channels,
+                        " in ", c->groups, (c->bias ? " | bias" : "")});
         } else if (const auto* l = node.as<op::Linear>()) {
-            key += " | " + std::to_string(l->outputs) + (l->bias ? " | bias" : "");
+            key += cat({" | ", l->outputs, (l->bias ? " | bias" : "")});
         }
         if (node.batch_norm) {
-            key += " | folded " + node.batch_norm->name + " " +
-                   std::to_string(std::bit_cast<std::uint64_t>(node.batch_norm->epsilon));
+            key += cat({" | folded ", node.batch_norm->name, " ",
+                        std::bit_cast<std::uint64_t>(node.batch_norm->epsilon)});
         }
         return key;
     }
@@ -202,8 +201,8 @@ class StepMaker {
     LUMBAR_COLD PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {
         const std::size_t padded =
             static_cast<std::size_t>(round_up(node.channels, plan_.kernels->lanes));
-        return plan_.store->get(node.name + " | affine | " + plan_.kernels->isa + " | " +
-                                    std::to_string(std::bit_cast<std::uint64_t>(b.epsilon)),
+        return plan_.store->get(cat({node.name, " | affine | ", plan_.kernels->isa, " | ",
+                                     std::bit_cast<std::uint64_t>(b.epsilon)}),
                                 2 * padded, [&](float* to) {
                                     const auto norm = ChannelAffine::of_batch_norm(
                                         plan_.weights, node.name, b.epsilon);
@@ -315,7 +314,7 @@ inline Network compile(const Graph& graph, const Weights& weights,
     return try_compile(graph, weights, options).value();
 }
 
-inline Result<Network> Network::try_resized(const InputSize& size) const {
+LUMBAR_COLD inline Result<Network> Network::try_resized(const InputSize& size) const {
     auto plan = std::make_shared<detail::Plan>();
     plan->source = plan_->source;
     plan->weights = plan_->weights;

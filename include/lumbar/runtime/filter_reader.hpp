@@ -22,7 +22,7 @@ inline float to_normal_float(double x) {
     return std::abs(f) < std::numeric_limits<float>::min() ? 0.0f : f;
 }
 
-inline std::vector<double> read_all(const Weights& weights, const std::string& name) {
+LUMBAR_COLD inline std::vector<double> read_all(const Weights& weights, const std::string& name) {
     const TensorData& t = *weights.find(name);
     std::vector<double> values(static_cast<std::size_t>(t.size()));
     if (!try_read_doubles(t, 0, values)) values.assign(values.size(), 0.0);

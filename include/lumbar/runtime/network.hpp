@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lumbar/core/float_environment.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/core/thread_pool.hpp>
 #include <lumbar/runtime/options.hpp>
 #include <lumbar/runtime/steps.hpp>
@@ -53,7 +54,7 @@ class Workspace {
 
    private:
     friend class Network;
-    explicit Workspace(std::shared_ptr<const detail::Plan> plan)
+    LUMBAR_COLD explicit Workspace(std::shared_ptr<const detail::Plan> plan)
         : plan_(std::move(plan)),
           input_(plan_->input),
           arena_(plan_->memory.arena_floats),
@@ -118,10 +119,11 @@ class Network {
     /// Throws an Error where the shape is not input_shape() or the workspace is another network's.
     ConstTensorView operator()(ConstTensorView x, Workspace& w) const {
         if (x.shape != plan_->input) {
-            Result<Success>::raise(Error(
-                Error::Code::argument, name() + " was compiled for an input of " +
-                                           to_string(plan_->input) + ", not " + to_string(x.shape) +
-                                           "; compile() or resized() it for that size"));
+            Result<Success>::raise(
+                Error(Error::Code::argument,
+                      detail::cat({name(), " was compiled for an input of ",
+                                   to_string(plan_->input), ", not ", to_string(x.shape),
+                                   "; compile() or resized() it for that size"})));
         }
         if (w.plan_ != plan_) {
             Result<Success>::raise(

@@ -26,9 +26,9 @@ inline int behind_idle_shortcuts(const Graph& graph, int id) {
 }
 
 /// What reads a value, seen through shortcuts that are not there.
-inline void readers_behind_shortcuts(const Graph& graph,
-                                     const std::vector<std::vector<int>>& read_by, int value,
-                                     std::vector<int>& result) {
+LUMBAR_COLD inline void readers_behind_shortcuts(const Graph& graph,
+                                                 const std::vector<std::vector<int>>& read_by,
+                                                 int value, std::vector<int>& result) {
     for (const int reader : read_by[static_cast<std::size_t>(value)]) {
         if (reader < 0) continue;
         const Node& node = graph.node(reader);
@@ -41,8 +41,9 @@ inline void readers_behind_shortcuts(const Graph& graph,
 }
 
 /// The factor on the gain of a batch normalisation: keeps the signal's size from layer to layer.
-inline double synthetic_gain(const Graph& graph, const std::vector<std::vector<int>>& read_by,
-                             int batch_norm) {
+LUMBAR_COLD inline double synthetic_gain(const Graph& graph,
+                                         const std::vector<std::vector<int>>& read_by,
+                                         int batch_norm) {
     const double neither = std::sqrt(0.5);
     double added = 1.0, activated = 0.0;
     std::vector<int> reading;
@@ -73,7 +74,7 @@ inline double synthetic_gain(const Graph& graph, const std::vector<std::vector<i
 
 /// The node whose filters are those of the logits: the last convolution or linear layer on the way
 /// to the first output, or -1.
-inline int logits_layer(const Graph& graph) {
+LUMBAR_COLD inline int logits_layer(const Graph& graph) {
     int id = graph.outputs().empty() ? -1 : graph.outputs()[0];
     while (id >= 0 && !graph.node(id).as<op::Conv>() && !graph.node(id).as<op::Linear>()) {
         const std::vector<int>& inputs = graph.node(id).inputs;
@@ -101,7 +102,7 @@ inline int logits_layer(const Graph& graph) {
 /// an addition whose other operand is no batch norm's output (an identity shortcut) 1/16, any other
 /// addition (a projection) sqrt(0.5); otherwise an activation, 1 for ReLU and 1.125 for ReLU6 and
 /// h-swish; otherwise sqrt(0.5).
-inline Weights synthetic_weights(const Graph& graph, std::uint64_t seed = 1) {
+LUMBAR_COLD inline Weights synthetic_weights(const Graph& graph, std::uint64_t seed = 1) {
     const auto read_by = readers(graph);
     const int logits = detail::logits_layer(graph);
     std::vector<NamedTensor> tensors;

@@ -52,7 +52,7 @@ class Dims {
 };
 
 /// "[64, 3, 7, 7]"; "[]" for a scalar.
-inline std::string to_string(const Dims& dims) {
+LUMBAR_COLD inline std::string to_string(const Dims& dims) {
     std::string text = "[";
     for (const std::int64_t value : dims) {
         if (text.size() > 1) text += ", ";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/core/file.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/safetensors.hpp>
 #include <lumbar/weights/sniff.hpp>
 #include <lumbar/weights/weights.hpp>
@@ -15,9 +16,9 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
-inline Result<Weights> try_read_weights(std::span<const std::byte> bytes,
-                                        std::shared_ptr<const void> owner,
-                                        const std::string& source) {
+LUMBAR_COLD inline Result<Weights> try_read_weights(std::span<const std::byte> bytes,
+                                                    std::shared_ptr<const void> owner,
+                                                    const std::string& source) {
     if (bytes.empty()) return Error(Error::Code::format, origin(source) + "there are no bytes");
     const FileKind kind = sniff(bytes);
     if (kind == FileKind::safetensors) return try_read_safetensors(bytes, std::move(owner), source);
@@ -36,7 +37,7 @@ inline Result<Weights> try_read_weights(std::span<const std::byte> bytes,
 /// Loads a file of weights (safetensors). The Error says which file, what is wrong with it or what
 /// it seems to be, and what to do. The file may come from anywhere: it is checked throughout before
 /// any tensor is handed out, and memory is taken for no more than its size.
-inline Result<Weights> try_load_weights(const std::string& path) {
+LUMBAR_COLD inline Result<Weights> try_load_weights(const std::string& path) {
     auto bytes = try_read_file(path);
     if (!bytes) return bytes.error();
     const auto content = (*bytes)->span();
@@ -45,11 +46,12 @@ inline Result<Weights> try_load_weights(const std::string& path) {
 
 /// Loads weights that are in memory already, from a copy of the bytes; try_read_safetensors views
 /// them in place. `name` stands for the path in error messages.
-inline Result<Weights> try_load_weights(std::span<const std::byte> bytes, const std::string& name) {
+LUMBAR_COLD inline Result<Weights> try_load_weights(std::span<const std::byte> bytes,
+                                                    const std::string& name) {
     const auto copy = Bytes::try_allocate(bytes.size());
     if (!copy) {
-        return Error(Error::Code::io, detail::origin(name) + "not enough memory for " +
-                                          std::to_string(bytes.size()) + " bytes");
+        return Error(Error::Code::io, detail::cat({detail::origin(name), "not enough memory for ",
+                                                   bytes.size(), " bytes"}));
     }
     if (!bytes.empty()) std::memcpy(copy->span().data(), bytes.data(), bytes.size());
     return detail::try_read_weights(copy->span(), copy, name);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <lumbar/core/sorted_order.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/safetensors_header.hpp>
 #include <lumbar/weights/weights.hpp>
 
@@ -25,12 +26,12 @@ LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
 inline std::string byte_range(const SafetensorsEntry& entry) {
-    return "bytes " + std::to_string(entry.begin) + " to " + std::to_string(entry.end);
+    return cat({"bytes ", entry.begin, " to ", entry.end});
 }
 
 /// What is wrong with the tensors' places in `data_size` bytes, or nothing. Reorders the tensors.
-inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& tensors,
-                                                 std::uint64_t data_size) {
+LUMBAR_COLD inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& tensors,
+                                                             std::uint64_t data_size) {
     // By name first: duplicates are best reported as such, and the same file always fails alike.
     sort_by(tensors, [](const auto& a, const auto& b) { return a.name < b.name; });
     const auto twice =
@@ -45,35 +46,31 @@ inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& 
     for (const SafetensorsEntry& entry : tensors) {
         const std::string who = "tensor " + in_quotes(entry.name);
         if (entry.end < entry.begin) {
-            return who + " ends before it begins (" + byte_range(entry) + ")";
+            return cat({who, " ends before it begins (", byte_range(entry), ")"});
         }
         if (entry.begin > next) {
-            return who + " begins at byte " + std::to_string(entry.begin) +
-                   ", but the data before it ends at " + std::to_string(next) +
-                   ": no tensor covers the gap";
+            return cat({who, " begins at byte ", entry.begin, ", but the data before it ends at ",
+                        next, ": no tensor covers the gap"});
         }
         if (entry.begin < next) {
-            return who + " (" + byte_range(entry) +
-                   ") overlaps another tensor, which ends at byte " + std::to_string(next);
+            return cat({who, " (", byte_range(entry),
+                        ") overlaps another tensor, which ends at byte ", next});
         }
         const auto needed = checked_byte_count(entry.dtype, entry.shape);
-        const std::string what =
-            to_string(entry.shape) + " of " + std::string(to_string(entry.dtype));
+        const std::string what = cat({to_string(entry.shape), " of ", to_string(entry.dtype)});
         if (!needed) {
-            return who + " has the impossible shape " + what +
-                   ": its size overflows or is not a whole number of bytes";
+            return cat({who, " has the impossible shape ", what,
+                        ": its size overflows or is not a whole number of bytes"});
         }
         if (*needed != entry.end - entry.begin) {
-            return who + " of shape " + what + " needs " + std::to_string(*needed) +
-                   " bytes, but " + byte_range(entry) + " are " +
-                   std::to_string(entry.end - entry.begin);
+            return cat({who, " of shape ", what, " needs ", *needed, " bytes, but ",
+                        byte_range(entry), " are ", entry.end - entry.begin});
         }
         next = entry.end;
     }
     if (next > data_size) {
-        return "the file is cut off: its tensors need " + std::to_string(next) +
-               " bytes after the header, and " + std::to_string(data_size) +
-               " are there; fetch it again";
+        return cat({"the file is cut off: its tensors need ", next, " bytes after the header, and ",
+                    data_size, " are there; fetch it again"});
     }
     if (next < data_size) {
         return std::to_string(data_size - next) +
@@ -87,27 +84,28 @@ inline std::optional<std::string> layout_problem(std::vector<SafetensorsEntry>& 
 /// Reads a safetensors file that is in memory, without copying its tensors: the Weights views
 /// `bytes` and shares `owner`, which may be null where the bytes outlive it anyway (an array in the
 /// program). `source` is the path or description that error messages begin with.
-inline Result<Weights> try_read_safetensors(std::span<const std::byte> bytes,
-                                            std::shared_ptr<const void> owner,
-                                            const std::string& source) {
+LUMBAR_COLD inline Result<Weights> try_read_safetensors(std::span<const std::byte> bytes,
+                                                        std::shared_ptr<const void> owner,
+                                                        const std::string& source) {
     const std::string prefix = detail::origin(source);
     const auto bad = [&](const std::string& what) {
-        return Error(Error::Code::format, prefix + "not a valid safetensors file: " + what);
+        return Error(Error::Code::format,
+                     detail::cat({prefix, "not a valid safetensors file: ", what}));
     };
     constexpr std::size_t kPrefixBytes = 8;
     if (bytes.size() < kPrefixBytes) {
-        return bad("it has " + std::to_string(bytes.size()) +
-                   " bytes, and the header's length alone takes 8");
+        return bad(detail::cat(
+            {"it has ", bytes.size(), " bytes, and the header's length alone takes 8"}));
     }
     const auto header_size = detail::load_bits<std::uint64_t>(bytes.data());
     if (header_size > SafetensorsLimits::header_bytes) {
-        return bad("it claims a header of " + std::to_string(header_size) + " bytes; at most " +
-                   std::to_string(SafetensorsLimits::header_bytes) + " are allowed");
+        return bad(detail::cat({"it claims a header of ", header_size, " bytes; at most ",
+                                SafetensorsLimits::header_bytes, " are allowed"}));
     }
     const auto rest = bytes.subspan(kPrefixBytes);
     if (header_size > rest.size()) {
-        return bad("it claims a header of " + std::to_string(header_size) + " bytes, but only " +
-                   std::to_string(rest.size()) + " follow; it may be cut off");
+        return bad(detail::cat({"it claims a header of ", header_size, " bytes, but only ",
+                                rest.size(), " follow; it may be cut off"}));
     }
     const auto header_bytes = rest.first(static_cast<std::size_t>(header_size));
     const auto data = rest.subspan(static_cast<std::size_t>(header_size));

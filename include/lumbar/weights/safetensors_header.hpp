@@ -71,15 +71,14 @@ class SafetensorsHeaderReader {
     }
     bool binary(Json::binary_t&) { return unexpected("binary data"); }
 
-    bool number_unsigned(Json::number_unsigned_t value) {
+    LUMBAR_COLD bool number_unsigned(Json::number_unsigned_t value) {
         if (place_ == Place::shape) {
             if (value > SafetensorsLimits::extent) {
-                return fail(tensor() + " has an extent of " + std::to_string(value) +
-                            "; at most 2^48 - 1 is allowed");
+                return fail(
+                    cat({tensor(), " has an extent of ", value, "; at most 2^48 - 1 is allowed"}));
             }
             if (!entry_.shape.push_back(static_cast<std::int64_t>(value))) {
-                return fail(tensor() + " has more than " + std::to_string(Dims::kMaxRank) +
-                            " dimensions");
+                return fail(cat({tensor(), " has more than ", Dims::kMaxRank, " dimensions"}));
             }
             return true;
         }
@@ -91,7 +90,7 @@ class SafetensorsHeaderReader {
         return unexpected("the number " + std::to_string(value));
     }
 
-    bool string(std::string& value) {
+    LUMBAR_COLD bool string(std::string& value) {
         if (place_ == Place::metadata) {
             *metadata_value_ = std::move(value);
             return true;
@@ -100,8 +99,8 @@ class SafetensorsHeaderReader {
             const auto dtype = parse_dtype(value);
             if (!dtype) {
                 code_ = Error::Code::unsupported;
-                return fail(tensor() + " has the unknown dtype " + in_quotes(value) +
-                            "; store it as F32, F16, BF16 or F64");
+                return fail(cat({tensor(), " has the unknown dtype ", in_quotes(value),
+                                 "; store it as F32, F16, BF16 or F64"}));
             }
             entry_.dtype = *dtype;
             return true;
@@ -119,14 +118,14 @@ class SafetensorsHeaderReader {
         }
     }
 
-    bool key(std::string& name) {
+    LUMBAR_COLD bool key(std::string& name) {
         switch (place_) {
             case Place::root: return begin_member(name);
             case Place::tensor: return begin_field(name);
             default: {
                 const auto [at, is_new] = header_.metadata.try_emplace(std::move(name));
                 if (!is_new) {
-                    return fail("__metadata__ has the key " + in_quotes(at->first) + " twice");
+                    return fail(cat({"__metadata__ has the key ", in_quotes(at->first), " twice"}));
                 }
                 metadata_value_ = &at->second;
                 return true;
@@ -158,15 +157,14 @@ class SafetensorsHeaderReader {
 
     bool end_array() {
         if (place_ == Place::offsets && offsets_ != 2) {
-            return fail(tensor() + ": data_offsets has " + std::to_string(offsets_) +
-                        " numbers, not two");
+            return fail(cat({tensor(), ": data_offsets has ", offsets_, " numbers, not two"}));
         }
         place_ = Place::tensor;
         return true;
     }
 
     template <class JsonError>
-    bool parse_error(std::size_t position, const std::string&, const JsonError& error) {
+    LUMBAR_COLD bool parse_error(std::size_t position, const std::string&, const JsonError& error) {
         std::string_view what = error.what();
         // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error ..."
         const auto skip_past = [&](std::string_view mark) {
@@ -176,8 +174,8 @@ class SafetensorsHeaderReader {
         };
         if (what.substr(0, 1) == "[") skip_past("] ");
         if (what.substr(0, 14) == "parse error at") skip_past(": ");
-        return fail("the header is not valid JSON near byte " + std::to_string(position) + ": " +
-                    printable(what, 200));
+        return fail(
+            cat({"the header is not valid JSON near byte ", position, ": ", printable(what, 200)}));
     }
 
    private:
@@ -191,9 +189,9 @@ class SafetensorsHeaderReader {
 
     std::string tensor() const { return "tensor " + in_quotes(entry_.name); }
 
-    bool unexpected(const std::string& found) {
+    LUMBAR_COLD bool unexpected(const std::string& found) {
         const auto expected = [&](const std::string& what) {
-            return fail(what + "; found " + found);
+            return fail(cat({what, "; found ", found}));
         };
         switch (place_) {
             case Place::before: return expected("the header must be a JSON object");
@@ -204,15 +202,15 @@ class SafetensorsHeaderReader {
                 return expected(tensor() + ": data_offsets must be two whole numbers from 0");
             case Place::tensor:
                 if (field_ == kDtype) return expected(tensor() + ": dtype must be a text");
-                return expected(tensor() + ": " + (field_ == kShape ? "shape" : "data_offsets") +
-                                " must be a list");
+                return expected(cat({tensor(), ": ", (field_ == kShape ? "shape" : "data_offsets"),
+                                     " must be a list"}));
             default:
                 if (in_metadata_) return expected("__metadata__ must be an object");
                 return expected(tensor() + " must be an object with dtype, shape and data_offsets");
         }
     }
 
-    bool begin_member(std::string& name) {
+    LUMBAR_COLD bool begin_member(std::string& name) {
         in_metadata_ = name == "__metadata__";
         if (in_metadata_) {
             if (has_metadata_) return fail("the header has __metadata__ twice");
@@ -220,16 +218,15 @@ class SafetensorsHeaderReader {
             return true;
         }
         if (name.size() > SafetensorsLimits::name_bytes) {
-            return fail("the tensor name " + in_quotes(name) + " has " +
-                        std::to_string(name.size()) + " bytes; at most " +
-                        std::to_string(SafetensorsLimits::name_bytes) + " are allowed");
+            return fail(cat({"the tensor name ", in_quotes(name), " has ", name.size(),
+                             " bytes; at most ", SafetensorsLimits::name_bytes, " are allowed"}));
         }
         if (name.find('\0') != std::string::npos) {
-            return fail("the tensor name " + in_quotes(name) + " holds a zero byte");
+            return fail(cat({"the tensor name ", in_quotes(name), " holds a zero byte"}));
         }
         if (header_.tensors.size() == SafetensorsLimits::tensors) {
-            return fail("the header lists more than " + std::to_string(SafetensorsLimits::tensors) +
-                        " tensors");
+            return fail(
+                cat({"the header lists more than ", SafetensorsLimits::tensors, " tensors"}));
         }
         entry_ = {};
         entry_.name = std::move(name);
@@ -239,7 +236,7 @@ class SafetensorsHeaderReader {
         return true;
     }
 
-    bool begin_field(const std::string& name) {
+    LUMBAR_COLD bool begin_field(const std::string& name) {
         if (name == "dtype") {
             field_ = kDtype;
         } else if (name == "shape") {
@@ -248,14 +245,15 @@ class SafetensorsHeaderReader {
             field_ = kOffsets;
         } else {
             // Whatever it means, ignoring it might mean wrong numbers.
-            return fail(tensor() + " has the unknown field " + in_quotes(name));
+            return fail(cat({tensor(), " has the unknown field ", in_quotes(name)}));
         }
-        if ((fields_ & field_) != 0) return fail(tensor() + " has the field " + name + " twice");
+        if ((fields_ & field_) != 0)
+            return fail(cat({tensor(), " has the field ", name, " twice"}));
         fields_ |= field_;
         return true;
     }
 
-    bool end_tensor() {
+    LUMBAR_COLD bool end_tensor() {
         place_ = Place::root;
         if (fields_ == (kDtype | kShape | kOffsets)) {
             header_.tensors.push_back(std::move(entry_));
@@ -264,7 +262,7 @@ class SafetensorsHeaderReader {
         const char* missing = (fields_ & kDtype) == 0   ? "dtype"
                               : (fields_ & kShape) == 0 ? "shape"
                                                         : "data_offsets";
-        return fail(tensor() + " has no " + missing);
+        return fail(cat({tensor(), " has no ", missing}));
     }
 
     SafetensorsHeader header_;
@@ -282,8 +280,8 @@ class SafetensorsHeaderReader {
 
 /// Parses the JSON; says nothing yet about how the tensors lie in the file. `prefix` begins
 /// messages.
-inline Result<SafetensorsHeader> try_parse_safetensors_header(std::string_view text,
-                                                              const std::string& prefix) {
+LUMBAR_COLD inline Result<SafetensorsHeader> try_parse_safetensors_header(
+    std::string_view text, const std::string& prefix) {
     const auto error = [&](Error::Code code, const std::string& what) {
         return Error(code, prefix + what);
     };

@@ -3,6 +3,7 @@
 
 #include <lumbar/core/file.hpp>
 #include <lumbar/core/sorted_order.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/safetensors.hpp>
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
-inline std::string json_text(std::string_view text) {
+LUMBAR_COLD inline std::string json_text(std::string_view text) {
     constexpr char kHex[] = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
@@ -38,14 +39,14 @@ inline std::string json_text(std::string_view text) {
 
 /// The length and the JSON, padded with spaces so that the tensors begin at a multiple of 8. The
 /// tensors are given in the order of their bytes.
-inline std::string safetensors_header_bytes(std::span<const TensorData* const> tensors,
-                                            const Weights::Metadata& metadata) {
+LUMBAR_COLD inline std::string safetensors_header_bytes(std::span<const TensorData* const> tensors,
+                                                        const Weights::Metadata& metadata) {
     std::string json = "{";
     if (!metadata.empty()) {
         json += "\"__metadata__\":{";
         for (const auto& [key, value] : metadata) {
             if (json.back() != '{') json += ',';
-            json += json_text(key) + ":" + json_text(value);
+            json += cat({json_text(key), ":", json_text(value)});
         }
         json += "}";
     }
@@ -56,8 +57,8 @@ inline std::string safetensors_header_bytes(std::span<const TensorData* const> t
         if (json.size() > 1) json += ',';
         json += json_text(tensor->name) + ":{\"dtype\":\"";
         json += to_string(tensor->dtype);
-        json += "\",\"shape\":" + to_string(tensor->shape) + ",\"data_offsets\":[" +
-                std::to_string(begin) + "," + std::to_string(end) + "]}";
+        json += cat({"\",\"shape\":", to_string(tensor->shape), ",\"data_offsets\":[", begin, ",",
+                     end, "]}"});
         begin = end;
     }
     json += "}";
@@ -102,11 +103,11 @@ Status try_write_safetensors(std::span<const TensorData> tensors, const Weights:
     for (const TensorData& tensor : tensors) {
         if (const auto problem = view_problem(tensor)) {
             return Error(Error::Code::argument,
-                         "tensor " + in_quotes(tensor.name) + " " + *problem);
+                         cat({"tensor ", in_quotes(tensor.name), " ", *problem}));
         }
         if (!checked_byte_count(tensor.dtype, tensor.shape)) {
-            return Error(Error::Code::argument,
-                         "tensor " + in_quotes(tensor.name) + " is not a whole number of bytes");
+            return Error(Error::Code::argument, cat({"tensor ", in_quotes(tensor.name),
+                                                     " is not a whole number of bytes"}));
         }
         order.push_back(&tensor);
     }
@@ -140,7 +141,7 @@ Status try_write_safetensors(std::span<const TensorData> tensors, const Weights:
 
 /// The bytes of a safetensors file with these tensors. An Error where names are not UTF-8, come
 /// twice or are too long, or a view leaves its bytes.
-inline Result<std::vector<std::byte>> try_encode_safetensors(
+LUMBAR_COLD inline Result<std::vector<std::byte>> try_encode_safetensors(
     std::span<const TensorData> tensors, const Weights::Metadata& metadata = {}) {
     std::vector<std::byte> out;
     const auto status =
@@ -153,8 +154,9 @@ inline Result<std::vector<std::byte>> try_encode_safetensors(
 
 /// Writes a safetensors file: `try_save_safetensors(path, weights.tensors(), weights.metadata())`.
 /// Replaces an existing file. An Error as try_encode_safetensors, or of code io.
-inline Status try_save_safetensors(const std::string& path, std::span<const TensorData> tensors,
-                                   const Weights::Metadata& metadata = {}) {
+LUMBAR_COLD inline Status try_save_safetensors(const std::string& path,
+                                               std::span<const TensorData> tensors,
+                                               const Weights::Metadata& metadata = {}) {
     if (const char* problem = detail::path_problem(path)) {
         return detail::file_error(path.empty() ? "(no path)" : path, problem);
     }

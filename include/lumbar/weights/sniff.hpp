@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/config/config.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/tensor_data.hpp>
 
 #include <algorithm>
@@ -41,7 +42,7 @@ inline std::string_view as_text(std::span<const std::byte> bytes) {
 constexpr bool is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 /// `text` without leading blanks begins with `lower_case`, whatever its case.
-inline bool begins_with_word(std::string_view text, std::string_view lower_case) {
+LUMBAR_COLD inline bool begins_with_word(std::string_view text, std::string_view lower_case) {
     while (!text.empty() && is_json_space(text.front())) text.remove_prefix(1);
     if (text.size() < lower_case.size()) return false;
     return std::equal(lower_case.begin(), lower_case.end(), text.begin(), [](char a, char b) {
@@ -49,7 +50,8 @@ inline bool begins_with_word(std::string_view text, std::string_view lower_case)
     });
 }
 
-inline bool looks_like_safetensors(std::string_view text, std::span<const std::byte> bytes) {
+LUMBAR_COLD inline bool looks_like_safetensors(std::string_view text,
+                                               std::span<const std::byte> bytes) {
     if (text.size() < 9) return false;
     constexpr std::uint64_t kLongestHeader = 100'000'000;
     return load_bits<std::uint64_t>(bytes.data()) <= kLongestHeader &&
@@ -67,7 +69,7 @@ inline bool looks_like_onnx(std::string_view text) {
 }  // namespace detail
 
 /// The kind of file that begins so; the first 300 bytes are enough.
-inline FileKind sniff(std::span<const std::byte> bytes) {
+LUMBAR_COLD inline FileKind sniff(std::span<const std::byte> bytes) {
     using namespace std::string_view_literals;
     const std::string_view text =
         detail::as_text(bytes.first(std::min<std::size_t>(bytes.size(), 300)));
@@ -119,9 +121,9 @@ inline constexpr std::string_view kConvertFromNumpy =
     "save_file; save_file(dict(numpy.load('IN.npz')), 'OUT.safetensors')\"";
 
 /// What the file seems to be and what to do about it, in one line. Precondition: not safetensors.
-inline std::string refusal(FileKind kind) {
+LUMBAR_COLD inline std::string refusal(FileKind kind) {
     const auto torch = [](std::string_view what) {
-        return std::string(what) + ", which is not read here; " + std::string(kConvertFromTorch);
+        return cat({what, ", which is not read here; ", kConvertFromTorch});
     };
     switch (kind) {
         case FileKind::zip:

@@ -52,8 +52,8 @@ struct TensorData {
 
 /// A dense row-major tensor over bytes that the caller keeps. Its name is empty; whether the bytes
 /// are enough for the shape is checked where it joins a Weights.
-inline TensorData contiguous_tensor(Dtype dtype, const Dims& shape,
-                                    std::span<const std::byte> bytes) {
+LUMBAR_COLD inline TensorData contiguous_tensor(Dtype dtype, const Dims& shape,
+                                                std::span<const std::byte> bytes) {
     TensorData tensor;
     tensor.dtype = dtype;
     tensor.shape = shape;
@@ -78,10 +78,10 @@ namespace detail {
 
 /// What is wrong with a view, or nothing: every element must lie within its bytes. All arithmetic
 /// is checked, since shapes, strides and offsets may come from a hostile file.
-inline std::optional<std::string> view_problem(const TensorData& tensor) {
+LUMBAR_COLD inline std::optional<std::string> view_problem(const TensorData& tensor) {
     if (tensor.strides.rank() != tensor.shape.rank()) {
-        return "has " + std::to_string(tensor.shape.rank()) + " extents but " +
-               std::to_string(tensor.strides.rank()) + " strides";
+        return cat(
+            {"has ", tensor.shape.rank(), " extents but ", tensor.strides.rank(), " strides"});
     }
     const auto count = checked_element_count(tensor.shape);
     if (!count) return "has the impossible shape " + to_string(tensor.shape);
@@ -103,10 +103,10 @@ inline std::optional<std::string> view_problem(const TensorData& tensor) {
         needed = elements ? checked_mul(*elements, bits / 8) : std::nullopt;
     }
     if (!needed || *needed > tensor.byte_size) {
-        return "of shape " + to_string(tensor.shape) + " (" + std::string(to_string(tensor.dtype)) +
-               ") needs " +
-               (needed ? std::to_string(*needed) + " bytes" : "more bytes than can be counted") +
-               " but has " + std::to_string(tensor.byte_size);
+        return cat(
+            {"of shape ", to_string(tensor.shape), " (", to_string(tensor.dtype), ") needs ",
+             (needed ? std::to_string(*needed) + " bytes" : "more bytes than can be counted"),
+             " but has ", tensor.byte_size});
     }
     if (tensor.bytes == nullptr) return "has no bytes";
     return std::nullopt;
@@ -237,15 +237,14 @@ LUMBAR_COLD inline Status check_read(const TensorData& tensor, std::int64_t firs
     const auto who = [&] { return "tensor " + in_quotes(tensor.name); };
     if (!is_readable_float(tensor.dtype)) {
         return Error(Error::Code::unsupported,
-                     who() + " holds " + std::string(to_string(tensor.dtype)) +
-                         ", which cannot be read as floating-point numbers; store it as F32, F16, "
-                         "BF16 or F64");
+                     cat({who(), " holds ", to_string(tensor.dtype),
+                          ", which cannot be read as floating-point numbers; store it as F32, F16, "
+                          "BF16 or F64"}));
     }
     const std::int64_t size = tensor.size();
     if (first < 0 || first > size || count > static_cast<std::uint64_t>(size - first)) {
-        return Error(Error::Code::argument, who() + " has " + std::to_string(size) + " elements; " +
-                                                std::to_string(count) + " from element " +
-                                                std::to_string(first) + " on were asked for");
+        return Error(Error::Code::argument, cat({who(), " has ", size, " elements; ", count,
+                                                 " from element ", first, " on were asked for"}));
     }
     return Success{};
 }

@@ -3,6 +3,7 @@
 
 #include <lumbar/core/error.hpp>
 #include <lumbar/core/sorted_order.hpp>
+#include <lumbar/core/text.hpp>
 #include <lumbar/weights/tensor_data.hpp>
 
 #include <algorithm>
@@ -122,14 +123,14 @@ class Weights::Builder {
 
     /// The Weights, or an Error where two tensors share a name or a view leaves its bytes: the last
     /// line of defence behind every container's own checks.
-    Result<Weights> try_build() && {
+    LUMBAR_COLD Result<Weights> try_build() && {
         State& state = *state_;
         for (std::size_t i = 0; i < state.tensors.size(); ++i) {
             state.tensors[i].name = state.names[i];
             if (const auto problem = detail::view_problem(state.tensors[i])) {
-                return Error(Error::Code::format, detail::origin(state.source) + "tensor " +
-                                                      detail::in_quotes(state.names[i]) + " " +
-                                                      *problem);
+                return Error(Error::Code::format,
+                             detail::cat({detail::origin(state.source), "tensor ",
+                                          detail::in_quotes(state.names[i]), " ", *problem}));
             }
         }
         const auto by_name = [](const TensorData& a, const TensorData& b) {
@@ -140,9 +141,9 @@ class Weights::Builder {
             state.tensors.begin(), state.tensors.end(),
             [](const TensorData& a, const TensorData& b) { return a.name == b.name; });
         if (twice != state.tensors.end()) {
-            return Error(Error::Code::format, detail::origin(state.source) +
-                                                  "two tensors are named " +
-                                                  detail::in_quotes(twice->name));
+            return Error(Error::Code::format,
+                         detail::cat({detail::origin(state.source), "two tensors are named ",
+                                      detail::in_quotes(twice->name)}));
         }
         return Weights(std::move(state_));
     }
@@ -151,8 +152,9 @@ class Weights::Builder {
     std::shared_ptr<State> state_;
 };
 
-inline Result<Weights> Weights::try_from_tensors(std::vector<NamedTensor> tensors,
-                                                 std::string source, Metadata metadata) {
+LUMBAR_COLD inline Result<Weights> Weights::try_from_tensors(std::vector<NamedTensor> tensors,
+                                                             std::string source,
+                                                             Metadata metadata) {
     const auto owner = std::make_shared<const std::vector<NamedTensor>>(std::move(tensors));
     Builder builder(std::move(source));
     builder.reserve(owner->size());
@@ -160,11 +162,11 @@ inline Result<Weights> Weights::try_from_tensors(std::vector<NamedTensor> tensor
     for (const NamedTensor& tensor : *owner) {
         const auto count = checked_element_count(tensor.shape);
         if (!count || static_cast<std::uint64_t>(*count) != tensor.values.size()) {
-            return Error(Error::Code::argument,
-                         "tensor " + detail::in_quotes(tensor.name) + " of shape " +
-                             to_string(tensor.shape) + " is given " +
-                             std::to_string(tensor.values.size()) + " values" +
-                             (count ? "; it needs " + std::to_string(*count) : ""));
+            return Error(
+                Error::Code::argument,
+                detail::cat({"tensor ", detail::in_quotes(tensor.name), " of shape ",
+                             to_string(tensor.shape), " is given ", tensor.values.size(), " values",
+                             (count ? "; it needs " + std::to_string(*count) : "")}));
         }
         builder.add(tensor.name, contiguous_tensor(Dtype::f32, tensor.shape,
                                                    std::as_bytes(std::span(tensor.values))));
