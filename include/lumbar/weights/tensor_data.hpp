@@ -203,13 +203,12 @@ void convert_run(const std::byte* from, std::int64_t step, std::int64_t count, v
     }
 }
 
-/// Converts elements first .. first + count - 1 in row-major order, run by run. `width`: bytes of
-/// a converted element. Precondition: those elements exist and count > 0.
-LUMBAR_COLD inline void convert_runs(const TensorData& tensor, std::int64_t first,
-                                     std::int64_t count, ConvertRun convert, std::byte* to,
-                                     std::int64_t width) {
+/// Calls `run(offset, stride, count)` for pieces of elements first .. first + count - 1 in
+/// row-major order; offsets and strides in elements. Precondition: those elements exist and count >
+/// 0.
+template <class Run>
+void for_each_run(const TensorData& tensor, std::int64_t first, std::int64_t count, Run&& run) {
     const Runs runs(tensor);
-    const std::int64_t bytes = size_in_bits(tensor.dtype) / 8;
     const std::size_t inner = runs.shape.rank() - 1;
     Dims at = runs.shape;
     for (std::size_t i = runs.shape.rank(); i-- > 0;) {
@@ -220,8 +219,7 @@ LUMBAR_COLD inline void convert_runs(const TensorData& tensor, std::int64_t firs
         std::int64_t offset = 0;
         for (std::size_t i = 0; i <= inner; ++i) offset += at[i] * runs.strides[i];
         const std::int64_t length = std::min(count, runs.shape[inner] - at[inner]);
-        convert(tensor.bytes + offset * bytes, runs.strides[inner] * bytes, length, to);
-        to += length * width;
+        run(offset, runs.strides[inner], length);
         count -= length;
         at[inner] = 0;
         for (std::size_t i = inner; i-- > 0;) {
@@ -229,6 +227,19 @@ LUMBAR_COLD inline void convert_runs(const TensorData& tensor, std::int64_t firs
             at[i] = 0;
         }
     }
+}
+
+/// Converts elements first .. first + count - 1, as for_each_run. `width`: bytes of a converted
+/// element.
+LUMBAR_COLD inline void convert_runs(const TensorData& tensor, std::int64_t first,
+                                     std::int64_t count, ConvertRun convert, std::byte* to,
+                                     std::int64_t width) {
+    const std::int64_t bytes = size_in_bits(tensor.dtype) / 8;
+    for_each_run(tensor, first, count,
+                 [&](std::int64_t offset, std::int64_t stride, std::int64_t length) {
+                     convert(tensor.bytes + offset * bytes, stride * bytes, length, to);
+                     to += length * width;
+                 });
 }
 
 /// What is wrong with reading `count` elements from `first` on, or success.
