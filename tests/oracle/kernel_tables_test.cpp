@@ -25,10 +25,16 @@ TEST_CASE("every table has tiles of all widths up to its widest") {
             // Accumulators, weights and a broadcast fit into the registers.
             CHECK(pixels * groups + groups + 1 <= kernels->registers);
         }
-        for (const auto* tiles :
-             {&kernels->depthwise_3x3, &kernels->depthwise_5x5, &kernels->depthwise}) {
-            for (const auto tile : *tiles) CHECK((tile != nullptr));
-        }
+        const auto has_exactly = [](const lumbar::DepthwiseTileTable& tiles, int widest) {
+            for (int pixels = 1; pixels <= lumbar::kMaxDepthwisePixels; ++pixels) {
+                CAPTURE(pixels);
+                CHECK((tiles[static_cast<std::size_t>(pixels - 1)] != nullptr) ==
+                      (pixels <= widest));
+            }
+        };
+        has_exactly(kernels->depthwise_3x3, 8);
+        has_exactly(kernels->depthwise_5x5, 8);
+        has_exactly(kernels->depthwise, 4);
         for (const auto tile : kernels->linear) CHECK((tile != nullptr));
         CHECK((kernels->max_pool != nullptr));
         CHECK((kernels->average_pool != nullptr));
