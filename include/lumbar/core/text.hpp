@@ -21,7 +21,9 @@ class Piece {
     Piece(std::string_view text) : text_(text) {}
     Piece(const std::string& text) : text_(text) {}
     template <std::integral T>
-    Piece(T number) : number_(static_cast<std::uint64_t>(number)), kind_(kind_of<T>()) {}
+    requires(sizeof(T) > 1)  // not bool, and no single character
+        Piece(T number)
+        : number_(static_cast<std::uint64_t>(number)), kind_(kind_of<T>()) {}
 
     LUMBAR_COLD void append_to(std::string& to) const {
         switch (kind_) {

@@ -76,7 +76,8 @@ LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in,
 }
 
 inline constexpr int kMaxDepthwisePixels = 8;
-/// The generic kernel is rare, and every width is code in every program.
+/// The widest tile of a kernel (0: the generic one, which is rare, and every width of it would be
+/// code in every program).
 constexpr int max_depthwise_pixels(int kernel) { return kernel > 0 ? kMaxDepthwisePixels : 4; }
 using DepthwiseTileTable = std::array<DepthwiseTileFunction, kMaxDepthwisePixels>;
 

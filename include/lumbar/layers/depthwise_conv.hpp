@@ -6,7 +6,6 @@
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -31,9 +30,7 @@ class DepthwiseConv {
         };
         if (is(3)) tiles_ = &kernels.depthwise_3x3;
         if (is(5)) tiles_ = &kernels.depthwise_5x5;
-        while (tile_pixels_ > 1 && !(*tiles_)[static_cast<std::size_t>(tile_pixels_ - 1)]) {
-            --tile_pixels_;
-        }
+        tile_pixels_ = max_depthwise_pixels(tiles_ == &kernels.depthwise ? 0 : geometry.kernel.w);
     }
 
     const ConvGeometry& geometry() const { return geometry_; }
@@ -101,7 +98,7 @@ class DepthwiseConv {
     const KernelTable* kernels_ = nullptr;
     ConvGeometry geometry_;
     const DepthwiseTileTable* tiles_ = nullptr;
-    int tile_pixels_ = kMaxDepthwisePixels;  ///< of the widest tile there is
+    int tile_pixels_ = 1;  ///< of the widest tile
 };
 
 LUMBAR_NAMESPACE_END
