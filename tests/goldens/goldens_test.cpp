@@ -32,13 +32,15 @@ struct Golden {
     double max_abs = 0;  ///< the largest logit
     std::vector<double> logits;
 
-    CompileOptions options(int threads = 2, const KernelTable* kernels = nullptr) const {
+    CompileOptions options(int threads = 2, bool exact = false,
+                           const KernelTable* kernels = nullptr) const {
         return {.height = image.shape().h,
                 .width = image.shape().w,
                 .batch = image.shape().n,
                 .threads = threads,
                 .executor = nullptr,
                 .kernels = kernels,
+                .exact = exact,
                 .allow_extra_tensors = false};
     }
 };
@@ -97,18 +99,26 @@ bool same_bits(ConstTensorView a, ConstTensorView b) {
            std::equal(a.values().begin(), a.values().end(), b.values().begin(), oracle::same_bits);
 }
 
-/// What the `exact` algorithms promise.
-constexpr double kBound = 3;
+/// What the `exact` algorithms promise, and Winograd's: in units of e32, and of the largest logit.
+constexpr double kExactBound = 3;
+constexpr double kWinogradBound = 20;
+constexpr double kWinogradRelative = 1e-4;
 
 void check(const Golden& golden) {
     CAPTURE(golden.name);
-    const Tensor two = compile(golden.graph, golden.weights, golden.options(2))(golden.image);
-    CHECK(error_in_e32(golden, two) <= kBound);
-    for (const int threads : {1, 3}) {
-        CAPTURE(threads);
-        const Tensor other =
-            compile(golden.graph, golden.weights, golden.options(threads))(golden.image);
-        CHECK(same_bits(two, other));
+    for (const bool exact : {true, false}) {
+        CAPTURE(exact);
+        const Tensor two =
+            compile(golden.graph, golden.weights, golden.options(2, exact))(golden.image);
+        const double error = error_in_e32(golden, two);
+        CHECK(error <= (exact ? kExactBound : kWinogradBound));
+        CHECK(error * golden.e32 <= kWinogradRelative);
+        for (const int threads : {1, 3}) {
+            CAPTURE(threads);
+            const Tensor other =
+                compile(golden.graph, golden.weights, golden.options(threads, exact))(golden.image);
+            CHECK(same_bits(two, other));
+        }
     }
 }
 
@@ -135,9 +145,14 @@ void check_every_instruction_set(std::string_view name) {
     CAPTURE(golden.name);
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));
-        const Network network = compile(golden.graph, golden.weights, golden.options(2, kernels));
-        CHECK(std::string_view(network.isa()) == kernels->isa);
-        CHECK(error_in_e32(golden, network(golden.image)) <= kBound);
+        for (const bool exact : {true, false}) {
+            CAPTURE(exact);
+            const Network network =
+                compile(golden.graph, golden.weights, golden.options(2, exact, kernels));
+            CHECK(std::string_view(network.isa()) == kernels->isa);
+            CHECK(error_in_e32(golden, network(golden.image)) <=
+                  (exact ? kExactBound : kWinogradBound));
+        }
     }
 }
 
@@ -174,6 +189,7 @@ void check_resized(std::string_view model) {
                               .threads = 2,
                               .executor = nullptr,
                               .kernels = nullptr,
+                              .exact = false,
                               .allow_extra_tensors = false};
     };
     const Network first = compile(graph, weights, options({64, 64, 1}));

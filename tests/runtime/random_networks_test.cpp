@@ -42,6 +42,7 @@ TEST_CASE("compiled networks yield what their graphs mean, on every instruction 
                                              .threads = 1 + static_cast<int>(seed % 3),
                                              .executor = nullptr,
                                              .kernels = kernels,
+                                             .exact = false,
                                              .allow_extra_tensors = false});
             const auto want = oracle::interpret_outputs(graph, oracle::Array(image), weights);
             Workspace workspace = network.workspace();

@@ -17,6 +17,9 @@ struct Epilogue {
     float low = -std::numeric_limits<float>::infinity();
     float high = std::numeric_limits<float>::infinity();
 
+    /// No activation, ReLU or ReLU6: no more than the two bounds.
+    constexpr bool is_clamp() const { return kind == Kind::none || kind == Kind::clamp; }
+
     static constexpr Epilogue of(Activation a) {
         constexpr float inf = std::numeric_limits<float>::infinity();
         switch (a) {

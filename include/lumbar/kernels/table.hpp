@@ -8,6 +8,7 @@
 #include <lumbar/kernels/depthwise_tile.hpp>
 #include <lumbar/kernels/linear_tile.hpp>
 #include <lumbar/kernels/pool_row.hpp>
+#include <lumbar/kernels/winograd_tile.hpp>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -16,6 +17,7 @@ struct KernelTable {
     int lanes = 1;
     int registers = 16;
     ConvTileTable conv{};  ///< [groups - 1][pixels - 1], null where there is no such tile
+    WinogradTileTable winograd{};
     DepthwiseTileTable depthwise_3x3{};
     DepthwiseTileTable depthwise_5x5{};
     DepthwiseTileTable depthwise{};
@@ -60,6 +62,7 @@ inline const KernelTable& kernel_table() {
         .lanes = simd::lanes<Arch>,
         .registers = simd::registers<Arch>,
         .conv = conv_tiles<Arch>(),
+        .winograd = winograd_tiles<Arch>(),
         .depthwise_3x3 = depthwise_tiles<Arch, 3>(),
         .depthwise_5x5 = depthwise_tiles<Arch, 5>(),
         .depthwise = depthwise_tiles<Arch, 0>(),

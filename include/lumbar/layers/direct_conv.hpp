@@ -11,6 +11,7 @@
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/tile_cost.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -165,24 +166,9 @@ class DirectConv {
         blocks_.push_back(b);
     }
 
-    /// The groups per tile that cost least: half-cycles of multiply-adds, with the latency that
-    /// shows below 12 accumulators (measured: 8 give 85 %, 10 give 94 % of the peak), and loads,
-    /// which cost something even where they are not the bound (4x3 beats 6x2 by 2 to 8 %).
+    /// The groups per tile that cost least.
     static int choose_groups(const KernelTable& kernels, const ConvGeometry& geometry,
                              const std::vector<int>& destinations, int row_pixels) {
-        const auto tile_cost = [](int pixels, int groups) {
-            const double accumulators = pixels * groups, loads = pixels + groups;
-            return std::max(accumulators, loads) + 0.3 * std::max(0.0, 12.0 - accumulators) +
-                   0.5 * loads;
-        };
-        const auto row_cost = [&](int groups) {
-            const EvenSplit split = EvenSplit::at_most(row_pixels, kernels.max_pixels(groups));
-            double cost = 0;
-            for (int i = 0; i < split.runs; ++i) {
-                cost += tile_cost(split.start(i + 1) - split.start(i), groups);
-            }
-            return cost;
-        };
         const int group_in = geometry.in_channels / geometry.groups;
         const int group_out = geometry.out_channels / geometry.groups;
         int best = 1;
@@ -191,9 +177,8 @@ class DirectConv {
             if (kernels.max_pixels(groups) == 0) continue;
             double cost = 0;
             for (const int channels : destinations) {
-                const int total = ceil_div(channels, kernels.lanes);
-                cost += total / groups * row_cost(groups);
-                if (total % groups) cost += row_cost(total % groups);
+                cost +=
+                    tile_rows_cost(kernels, row_pixels, ceil_div(channels, kernels.lanes), groups);
             }
             // Grouped: a block multiplies the zeros between the groups of channels that it spans.
             const int spanned = ceil_div(groups * kernels.lanes, group_out) * group_in;

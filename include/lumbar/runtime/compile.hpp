@@ -9,6 +9,7 @@
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 #include <lumbar/graph/passes/fuse_residual.hpp>
+#include <lumbar/runtime/algorithm.hpp>
 #include <lumbar/runtime/bind_weights.hpp>
 #include <lumbar/runtime/filter_reader.hpp>
 #include <lumbar/runtime/network.hpp>
@@ -146,21 +147,48 @@ class StepMaker {
             return;
         }
         const bool plain = plain_ && plan_.graph.node(in).as<op::Input>();
+        const ConvValues values{in, id, node.residual ? node.inputs.back() : -1, plain, epilogue};
+        const Shape& out = shape(id);
+        if (!plan_.options.exact && !plain && epilogue.is_clamp()) {
+            if (const WinogradTile* tile = choose_winograd(*plan_.kernels, geometry, out)) {
+                make_winograd(id, *tile, geometry, values);
+                return;
+            }
+        }
         const bool flat = geometry.pointwise() && !plain &&
                           plan_.memory.view(in, nullptr).dense() &&
                           plan_.memory.view(id, nullptr).dense();
-        const Shape& out = shape(id);
         DirectConv layer(
             *plan_.kernels, geometry,
             {.plain_input = plain, .row_pixels = flat ? out.h * out.w : out.w, .destinations = {}});
         PackedWeights packed =
-            pack(node, layer,
-                 std::string(plain ? "plain " : "direct ") + std::to_string(layer.tile_groups()));
+            pack(node, layer, cat({plain ? "plain " : "direct ", layer.tile_groups()}));
         const std::size_t scratch = layer.scratch_size(out);
-        add(id, node.name,
-            ConvStep{std::move(layer), std::move(packed), in, id,
-                     node.residual ? node.inputs.back() : -1, plain, epilogue},
+        add(id, node.name, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
             scratch);
+    }
+
+    LUMBAR_COLD void make_winograd(int id, const WinogradTile& tile, const ConvGeometry& geometry,
+                                   const ConvValues& values) {
+        const Node& node = plan_.graph.node(id);
+        const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
+        WinogradConv layer(*plan_.kernels, tile, geometry, shape(id), threads);
+        PackedWeights packed = pack(
+            node, layer,
+            cat({"winograd ", tile.out_rows, "x", tile.out_columns, " ", layer.tile_groups()}));
+        if (threads == 1 || layer.blocks() >= 2 * threads) {
+            const std::size_t scratch = layer.scratch_size();
+            add(id, node.name, ConvStep<WinogradConv>{std::move(layer), std::move(packed), values},
+                scratch);
+            return;
+        }
+        plan_.shared_floats = std::max(
+            plan_.shared_floats,
+            aligned_floats(static_cast<std::size_t>(layer.blocks()) * layer.transformed_size()));
+        const auto shared = std::make_shared<const WinogradConv>(std::move(layer));
+        add(id, node.name, WinogradTransformStep{shared, values});
+        add(id, node.name, WinogradMultiplyStep{shared, std::move(packed), values},
+            shared->products_size());
     }
 
     LUMBAR_COLD void make_concat(int id) {
@@ -229,9 +257,14 @@ class StepMaker {
         return static_cast<int>(std::clamp<std::int64_t>(static_cast<std::int64_t>(us), 1, most));
     }
 
+    static std::size_t aligned_floats(std::size_t floats) {
+        constexpr std::size_t kFloats = kAlignment / sizeof(float);
+        return (floats + kFloats - 1) / kFloats * kFloats;
+    }
+
     template <class Work>
     LUMBAR_COLD void add(int id, const std::string& name, Work work, std::size_t scratch = 0) {
-        const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr};
+        const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr, nullptr};
         const std::int64_t units = work.units(context);
         add_step(id, name, units, scratch, std::make_unique<StepOf<Work>>(std::move(work)));
     }
@@ -241,8 +274,7 @@ class StepMaker {
         step->units = units;
         step->chunks = chunks_for(id, units);
         step->name = name;
-        constexpr std::size_t kFloats = kAlignment / sizeof(float);
-        step->scratch = (scratch + kFloats - 1) / kFloats * kFloats;
+        step->scratch = aligned_floats(scratch);
         plan_.scratch_floats =
             std::max(plan_.scratch_floats, step->scratch * static_cast<std::size_t>(step->chunks));
         plan_.steps.push_back(std::move(step));

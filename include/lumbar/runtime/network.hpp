@@ -33,7 +33,8 @@ struct Plan {
     const KernelTable* kernels = nullptr;
     MemoryPlan memory;
     std::vector<std::unique_ptr<const Step>> steps;
-    std::size_t scratch_floats = 0;
+    std::size_t shared_floats = 0;   ///< of scratch, before that of the chunks
+    std::size_t scratch_floats = 0;  ///< of all chunks of a step
     Shape input;
     std::vector<Shape> outputs;
 };
@@ -58,7 +59,7 @@ class Workspace {
         : plan_(std::move(plan)),
           input_(plan_->input),
           arena_(plan_->memory.arena_floats),
-          scratch_(plan_->scratch_floats) {
+          scratch_(plan_->shared_floats + plan_->scratch_floats) {
         for (const Shape& shape : plan_->outputs) {
             outputs_.emplace_back(shape);
             views_.push_back(outputs_.back().view());
@@ -105,12 +106,13 @@ class Network {
     void run(Workspace& w) const noexcept {
         assert(w.plan_ == plan_);
         const detail::Plan& plan = *plan_;
-        const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data()};
+        const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data(),
+                                 w.scratch_.data()};
         ExecutorSession session(plan.executor);
         for (const auto& step : plan.steps) {
             parallel_for(session.executor(), step->chunks, [&](int chunk) noexcept {
                 const FlushDenormals flush;
-                step->run_chunk(context, chunk, w.scratch_.data());
+                step->run_chunk(context, chunk, w.scratch_.data() + plan.shared_floats);
             });
         }
     }

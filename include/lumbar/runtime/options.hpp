@@ -16,6 +16,9 @@ struct CompileOptions {
     Executor* executor = nullptr;
     /// The instruction set to run on; null: that of the including file's flags.
     const KernelTable* kernels = nullptr;
+    /// No Winograd convolution: the logits are as near to float64 as the reference's own (three
+    /// times its float32 error), and the largest convolutions take up to three times as long.
+    bool exact = false;
     /// Accept weight files with tensors that the network has no use for.
     bool allow_extra_tensors = false;
 };

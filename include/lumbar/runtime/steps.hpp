@@ -8,10 +8,12 @@
 #include <lumbar/layers/linear.hpp>
 #include <lumbar/layers/pixelwise.hpp>
 #include <lumbar/layers/pooling.hpp>
+#include <lumbar/layers/winograd_conv.hpp>
 #include <lumbar/runtime/memory_plan.hpp>
 #include <lumbar/runtime/packed_store.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -23,6 +25,7 @@ struct RunContext {
     float* arena = nullptr;
     ConstTensorView input;
     const TensorView* outputs = nullptr;
+    float* shared = nullptr;  ///< scratch that all chunks of a step, and the next step, see
 
     BlockedView view(int node) const { return plan->view(node, arena); }
 };
@@ -60,9 +63,8 @@ struct ExportStep {
     }
 };
 
-struct ConvStep {
-    DirectConv layer;
-    PackedWeights weights;
+/// The values that a convolution works on.
+struct ConvValues {
     int in;
     int out;
     int residual;  ///< below 0: none
@@ -82,13 +84,47 @@ struct ConvStep {
         call.epilogue = epilogue;
         return body(call);
     }
+};
+
+/// Direct or Winograd.
+template <class Layer>
+struct ConvStep {
+    Layer layer;
+    PackedWeights weights;
+    ConvValues values;
+
     std::int64_t units(const RunContext& r) const {
-        return with_call(r, [&](const ConvCall& call) { return layer.units(call); });
+        return values.with_call(r, [&](const ConvCall& call) { return layer.units(call); });
     }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
              float* scratch) const noexcept {
-        with_call(r, [&](const ConvCall& call) {
+        values.with_call(r, [&](const ConvCall& call) {
             layer.run(call, weights->data(), begin, end, scratch);
+        });
+    }
+};
+
+/// The two halves of a Winograd convolution whose few blocks of tiles are shared by the threads.
+struct WinogradTransformStep {
+    std::shared_ptr<const WinogradConv> layer;
+    ConvValues values;
+
+    std::int64_t units(const RunContext&) const { return layer->transform_units(); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        values.with_call(
+            r, [&](const ConvCall& call) { layer->run_transform(call, begin, end, r.shared); });
+    }
+};
+struct WinogradMultiplyStep {
+    std::shared_ptr<const WinogradConv> layer;
+    PackedWeights weights;
+    ConvValues values;
+
+    std::int64_t units(const RunContext&) const { return layer->multiply_units(); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end,
+             float* scratch) const noexcept {
+        values.with_call(r, [&](const ConvCall& call) {
+            layer->run_multiply(call, weights->data(), begin, end, r.shared, scratch);
         });
     }
 };

@@ -1,0 +1,258 @@
+// The transforms of Winograd convolution, one tile of one group of channels at a time. Between them
+// stand multiplications of matrices, one for each of the tile's n x n points, which conv_tile does.
+//
+//     input tile         points                                       output tile
+//     (mh + rh - 1)      V[point][group][tile][lane]                   mh x mw
+//   x (mw + rw - 1) -->  for each point: V x weights = M          -->
+//
+// Each function works along rows, then along columns; all channels of a vector side by side.
+#pragma once
+
+#include <lumbar/kernels/winograd_matrices.hpp>
+#include <lumbar/simd/simd.hpp>
+
+#include <array>
+#include <cstddef>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// Transforms one filter of taps_h x taps_w weights into its points, in double.
+using WinogradFilterFunction = void (*)(const float* filter, double* points);
+
+/// Transforms one input tile: `in` is its first pixel, `row` the distance of its rows (floats);
+/// point i goes to `points + i * step`.
+using WinogradInputFunction = void (*)(const float* in, std::ptrdiff_t row, float* points,
+                                       std::ptrdiff_t step);
+
+/// Where an output tile goes. Distances are in floats.
+struct WinogradOutput {
+    const float* bias = nullptr;      ///< of this group of channels
+    const float* residual = nullptr;  ///< added before the activation; may be null
+    std::ptrdiff_t residual_row = 0;
+    float* out = nullptr;
+    std::ptrdiff_t out_row = 0;
+    int rows = 0;  ///< as many as lie inside the image; the rest is not written
+    int columns = 0;
+    float low = 0.0f;  ///< the activation is a clamp (Epilogue::is_clamp)
+    float high = 0.0f;
+};
+
+/// Transforms the points of one tile, point i at `points + i * step`, into its outputs.
+using WinogradOutputFunction = void (*)(const float* points, std::ptrdiff_t step,
+                                        const WinogradOutput& to);
+
+namespace detail {
+
+/// B^T x: `Inputs` values, `step` apart, in place.
+template <class Arch, int Inputs, int Step>
+LUMBAR_ALWAYS_INLINE void winograd_input_line(simd::Vector<Arch>* x) {
+    using V = simd::Vector<Arch>;
+    if constexpr (Inputs > 1) {
+        constexpr auto points = winograd_points<Inputs>();
+        constexpr int pairs = points.pairs;
+        // Sums of every other input, weighted by a product's coefficients (the last is 1).
+        const auto sum = [&](const auto& c, int first, int terms) LUMBAR_LAMBDA_INLINE {
+            V s = x[(first + 2 * terms) * Step];
+            LUMBAR_UNROLL
+            for (int i = terms - 1; i >= 0; --i) {
+                const float weight = static_cast<float>(c[static_cast<std::size_t>(i)]);
+                const V& term = x[(first + 2 * i) * Step];
+                if (weight == -1.0f) {
+                    s = s - term;
+                } else if (weight == 1.0f) {
+                    s = s + term;
+                } else {
+                    s = simd::fma<Arch>(simd::broadcast<Arch>(weight), term, s);
+                }
+            }
+            return s;
+        };
+        V y[Inputs];
+        constexpr auto all = points.product(-1);
+        y[0] = sum(all, 0, pairs);
+        LUMBAR_UNROLL
+        for (int pair = 0; pair < pairs; ++pair) {
+            const auto others = points.product(pair);
+            const V even = sum(others, 2, pairs - 1);
+            const V odd = sum(others, 1, pairs - 1);
+            const float p = static_cast<float>(points.point[static_cast<std::size_t>(pair)]);
+            const V scaled = p == 1.0f ? odd : odd * simd::broadcast<Arch>(p);
+            y[1 + 2 * pair] = even + scaled;
+            y[2 + 2 * pair] = even - scaled;
+        }
+        y[Inputs - 1] = sum(all, 1, pairs);
+        LUMBAR_UNROLL
+        for (int i = 0; i < Inputs; ++i) x[i * Step] = y[i];
+    }
+}
+
+/// A^T x: `Outputs` values from `Inputs`; `step` apart, into the first of them.
+template <class Arch, int Inputs, int Outputs, int Step>
+LUMBAR_ALWAYS_INLINE void winograd_output_line(simd::Vector<Arch>* x) {
+    using V = simd::Vector<Arch>;
+    if constexpr (Inputs > 1) {
+        constexpr auto points = winograd_points<Inputs>();
+        constexpr int pairs = points.pairs;
+        V even[pairs], odd[pairs];
+        LUMBAR_UNROLL
+        for (int pair = 0; pair < pairs; ++pair) {
+            const V& plus = x[(1 + 2 * pair) * Step];
+            const V& minus = x[(2 + 2 * pair) * Step];
+            even[pair] = plus + minus;
+            odd[pair] = plus - minus;
+        }
+        V y[Outputs];
+        LUMBAR_UNROLL
+        for (int t = 0; t < Outputs; ++t) {
+            V s = x[(t == 0 ? 0 : Inputs - 1) * Step];
+            bool empty = t != 0 && t != Outputs - 1;
+            LUMBAR_UNROLL
+            for (int pair = 0; pair < pairs; ++pair) {
+                double power = 1.0;
+                for (int i = 0; i < t; ++i) power *= points.point[static_cast<std::size_t>(pair)];
+                const float weight = static_cast<float>(power);
+                const V& term = t % 2 ? odd[pair] : even[pair];
+                if (empty) {
+                    s = weight == 1.0f ? term : term * simd::broadcast<Arch>(weight);
+                } else {
+                    s = weight == 1.0f ? s + term
+                                       : simd::fma<Arch>(simd::broadcast<Arch>(weight), term, s);
+                }
+                empty = false;
+            }
+            y[t] = s;
+        }
+        LUMBAR_UNROLL
+        for (int t = 0; t < Outputs; ++t) x[t * Step] = y[t];
+    }
+}
+
+}  // namespace detail
+
+template <int Rows, int TapsH, int Columns, int TapsW>
+LUMBAR_NEVER_INLINE void winograd_filter_tile(const float* filter, double* points) {
+    double x[TapsH * TapsW], lines[Rows * TapsW];
+    for (int i = 0; i < TapsH * TapsW; ++i) x[i] = static_cast<double>(filter[i]);
+    for (int c = 0; c < TapsW; ++c) {
+        winograd_filter<Rows>(x + c, TapsH, TapsW, lines + c, TapsW);
+    }
+    for (int r = 0; r < Rows; ++r) {
+        winograd_filter<Columns>(lines + r * TapsW, TapsW, 1, points + r * Columns, 1);
+    }
+}
+
+/// Rows x Columns: the inputs of a tile, 1 where there is no transform along an axis.
+template <class Arch, int Rows, int Columns>
+LUMBAR_NEVER_INLINE void winograd_input(const float* in, std::ptrdiff_t row, float* points,
+                                        std::ptrdiff_t step) {
+    using V = simd::Vector<Arch>;
+    constexpr int L = simd::lanes<Arch>;
+    V x[Rows * Columns];
+    LUMBAR_UNROLL
+    for (int r = 0; r < Rows; ++r, in += row) {
+        LUMBAR_UNROLL
+        for (int c = 0; c < Columns; ++c) x[r * Columns + c] = simd::load<Arch>(in + c * L);
+        detail::winograd_input_line<Arch, Columns, 1>(x + r * Columns);
+    }
+    LUMBAR_UNROLL
+    for (int c = 0; c < Columns; ++c) {
+        detail::winograd_input_line<Arch, Rows, Columns>(x + c);
+        float* to = points + c * step;
+        LUMBAR_UNROLL
+        for (int r = 0; r < Rows; ++r, to += Columns * step) {
+            simd::store<Arch>(to, x[r * Columns + c]);
+        }
+    }
+}
+
+/// Outputs x OutColumns outputs from Rows x Columns points.
+template <class Arch, int Rows, int OutRows, int Columns, int OutColumns>
+LUMBAR_NEVER_INLINE void winograd_output(const float* points, std::ptrdiff_t step,
+                                         const WinogradOutput& to) {
+    using V = simd::Vector<Arch>;
+    constexpr int L = simd::lanes<Arch>;
+    V x[Rows * Columns];
+    LUMBAR_UNROLL
+    for (int c = 0; c < Columns; ++c) {
+        const float* from = points + c * step;
+        LUMBAR_UNROLL
+        for (int r = 0; r < Rows; ++r, from += Columns * step) {
+            x[r * Columns + c] = simd::load<Arch>(from);
+        }
+        detail::winograd_output_line<Arch, Rows, OutRows, Columns>(x + c);
+    }
+    const V bias = simd::load<Arch>(to.bias);
+    LUMBAR_UNROLL
+    for (int r = 0; r < OutRows; ++r) {
+        detail::winograd_output_line<Arch, Columns, OutColumns, 1>(x + r * Columns);
+        LUMBAR_UNROLL
+        for (int c = 0; c < OutColumns; ++c) x[r * Columns + c] = x[r * Columns + c] + bias;
+    }
+    if (to.residual) {
+        LUMBAR_UNROLL
+        for (int r = 0; r < OutRows; ++r) {
+            LUMBAR_UNROLL
+            for (int c = 0; c < OutColumns; ++c) {
+                if (r < to.rows && c < to.columns) {
+                    x[r * Columns + c] =
+                        x[r * Columns + c] +
+                        simd::load<Arch>(to.residual + r * to.residual_row + c * L);
+                }
+            }
+        }
+    }
+    const V low = simd::broadcast<Arch>(to.low), high = simd::broadcast<Arch>(to.high);
+    float* out = to.out;
+    LUMBAR_UNROLL
+    for (int r = 0; r < OutRows; ++r, out += to.out_row) {
+        if (r >= to.rows) break;
+        LUMBAR_UNROLL
+        for (int c = 0; c < OutColumns; ++c) {
+            if (c < to.columns) {
+                simd::store<Arch>(out + c * L, simd::clamp<Arch>(x[r * Columns + c], low, high));
+            }
+        }
+    }
+}
+
+/// One algorithm: the outputs of a tile, the taps of its filter, and its functions.
+struct WinogradTile {
+    int out_rows = 0;
+    int out_columns = 0;
+    int taps_h = 0;
+    int taps_w = 0;
+    WinogradFilterFunction filter = nullptr;
+    WinogradInputFunction input = nullptr;
+    WinogradOutputFunction output = nullptr;
+
+    constexpr int in_rows() const { return out_rows + taps_h - 1; }
+    constexpr int in_columns() const { return out_columns + taps_w - 1; }
+    constexpr int points() const { return in_rows() * in_columns(); }
+};
+
+namespace detail {
+template <class Arch, int OutRows, int TapsH, int OutColumns, int TapsW>
+constexpr WinogradTile winograd_tile() {
+    constexpr int rows = OutRows + TapsH - 1, columns = OutColumns + TapsW - 1;
+    return {OutRows,
+            OutColumns,
+            TapsH,
+            TapsW,
+            &winograd_filter_tile<rows, TapsH, columns, TapsW>,
+            &winograd_input<Arch, rows, columns>,
+            &winograd_output<Arch, rows, OutRows, columns, OutColumns>};
+}
+}  // namespace detail
+
+/// F(4x4, 3x3), F(2x2, 3x3), F(2x2, 5x5); along one axis F(4, 7) and F(4, 3).
+using WinogradTileTable = std::array<WinogradTile, 7>;
+
+template <class Arch>
+constexpr WinogradTileTable winograd_tiles() {
+    return {detail::winograd_tile<Arch, 4, 3, 4, 3>(), detail::winograd_tile<Arch, 2, 3, 2, 3>(),
+            detail::winograd_tile<Arch, 2, 5, 2, 5>(), detail::winograd_tile<Arch, 1, 1, 4, 7>(),
+            detail::winograd_tile<Arch, 4, 7, 1, 1>(), detail::winograd_tile<Arch, 1, 1, 4, 3>(),
+            detail::winograd_tile<Arch, 4, 3, 1, 1>()};
+}
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,276 @@
+// Winograd convolution: stride 1, no dilation, no groups, and no activation beyond a clamp. A block
+// of tiles is transformed for all input channels; then, for a few groups of output channels at a
+// time, one multiplication of matrices per point and the transform of the results.
+//
+//     for each block of tiles:                                 V: points x in channels x tiles (L2)
+//         for each input group, tile:      input transform -> V
+//         for each pair of output groups:
+//             for each point:              V[point] x weights[point] -> M     (conv_tile)
+//             for each tile:               M -> output transform, bias, residual, activation
+//
+// The tiles of all images are numbered row by row. Tiles that reach beyond the image read a copy
+// that is filled up with zeros, so no value needs a wider border, and write no pixel outside it.
+#pragma once
+
+#include <lumbar/core/geometry.hpp>
+#include <lumbar/core/view.hpp>
+#include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/direct_conv.hpp>
+#include <lumbar/layers/tile_cost.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+class WinogradConv {
+   public:
+    /// True where the tile computes convolutions of that geometry.
+    static bool serves(const WinogradTile& tile, const ConvGeometry& g) {
+        return g.kernel == Extent{tile.taps_h, tile.taps_w} && g.stride == Extent{1, 1} &&
+               g.dilation == Extent{1, 1} && g.groups == 1;
+    }
+
+    WinogradConv() = default;
+    /// `out`: the shape of the result. `threads`: how many blocks there should be at least, where
+    /// the image is large enough.
+    WinogradConv(const KernelTable& kernels, const WinogradTile& tile, const ConvGeometry& geometry,
+                 const Shape& out, int threads)
+        : kernels_(&kernels),
+          tile_(&tile),
+          geometry_(geometry),
+          tiles_y_(ceil_div(out.h, tile.out_rows)),
+          tiles_x_(ceil_div(out.w, tile.out_columns)) {
+        const int lanes = kernels.lanes;
+        out_groups_ = ceil_div(geometry.out_channels, lanes);
+        in_groups_ = ceil_div(geometry.in_channels, lanes);
+        const int tiles = out.n * tiles_y_ * tiles_x_;
+        const int most = most_tiles(tile, geometry);
+        double best = 0;
+        for (int groups = 1; groups <= kernels.max_groups(); ++groups) {
+            if (kernels.max_pixels(groups) == 0) continue;
+            // Not the batch: it changes nothing about the weights.
+            const double cost =
+                tile_rows_cost(kernels, std::min(tiles / out.n, most), out_groups_, groups);
+            if (groups == 1 || cost < best) {
+                best = cost;
+                tile_groups_ = groups;
+            }
+        }
+        const int pixels = kernels.max_pixels(tile_groups_);
+        int blocks = ceil_div(tiles, std::max(most / pixels * pixels, pixels));
+        if (blocks < 4 * threads) blocks = round_up(blocks, threads);
+        blocks_ = EvenSplit{tiles, std::min(blocks, tiles)};
+        block_tiles_ = ceil_div(tiles, blocks_.runs);
+        // One line more than a round number: points that are a multiple of 4 KiB apart would
+        // compete for the same few lines of the cache.
+        v_point_ = (std::ptrdiff_t{in_groups_} * block_tiles_ + 1) * lanes;
+        m_point_ = (std::ptrdiff_t{tile_groups_} * block_tiles_ + 1) * lanes;
+    }
+
+    const ConvGeometry& geometry() const { return geometry_; }
+    int tile_groups() const { return tile_groups_; }
+    int blocks() const { return blocks_.runs; }
+
+    /// Floats of packed weights and biases: [block of output channels][point][in channel][lane of
+    /// the block's groups], then the biases of all channels, then zeros.
+    std::size_t packed_size() const {
+        return static_cast<std::size_t>(bias_at() + round_up(geometry_.out_channels, lanes()) +
+                                        std::ptrdiff_t{tile_groups_} * lanes());
+    }
+
+    /// Packs the filters; see DirectConv::pack.
+    template <class ReadFilter>
+    void pack(ReadFilter&& read_filter, float* packed) const {
+        const int taps = tile_->taps_h * tile_->taps_w, points = tile_->points();
+        const int in_channels = geometry_.in_channels;
+        std::vector<float> filter(static_cast<std::size_t>(geometry_.filter_size()));
+        for (int channel = 0; channel < geometry_.out_channels; ++channel) {
+            packed[bias_at() + channel] = read_filter(channel, std::span<float>(filter));
+            const int first_group = channel / lanes() / tile_groups_ * tile_groups_;
+            const int groups = std::min(tile_groups_, out_groups_ - first_group);
+            const std::ptrdiff_t width = std::ptrdiff_t{groups} * lanes();
+            float* to = packed + block_at(first_group) + channel - first_group * lanes();
+            for (int c = 0; c < in_channels; ++c, to += width) {
+                double transformed[kMaxPoints];
+                tile_->filter(filter.data() + std::ptrdiff_t{c} * taps, transformed);
+                for (int i = 0; i < points; ++i) {
+                    to[i * in_channels * width] = static_cast<float>(transformed[i]);
+                }
+            }
+        }
+    }
+
+    /// Floats of transformed tiles: one block's, or all blocks' where threads share them.
+    std::size_t transformed_size() const {
+        return static_cast<std::size_t>(tile_->points() * v_point_);
+    }
+    /// Floats of scratch for the products of one thread.
+    std::size_t products_size() const {
+        return static_cast<std::size_t>(tile_->points() * m_point_);
+    }
+
+    /// Blocks of tiles one after another: units are blocks.
+    std::size_t scratch_size() const { return transformed_size() + products_size(); }
+    std::int64_t units(const ConvCall&) const { return blocks_.runs; }
+    void run(const ConvCall& call, const float* packed, std::int64_t begin, std::int64_t end,
+             float* scratch) const noexcept {
+        float* const products = scratch + transformed_size();
+        for (int block = static_cast<int>(begin); block < static_cast<int>(end); ++block) {
+            for (int g = 0; g < in_groups_; ++g) transform(call, block, g, scratch);
+            for (int g = 0; g < out_groups_; g += tile_groups_) {
+                multiply(call, packed, block, g, scratch, products);
+            }
+        }
+    }
+
+    /// Two halves, for threads that share one image: first all units of transform_units, then those
+    /// of multiply_units. `transformed` has blocks() * transformed_size() floats.
+    std::int64_t transform_units() const { return std::int64_t{blocks_.runs} * in_groups_; }
+    void run_transform(const ConvCall& call, std::int64_t begin, std::int64_t end,
+                       float* transformed) const noexcept {
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+            const int block = static_cast<int>(unit / in_groups_);
+            transform(call, block, static_cast<int>(unit % in_groups_),
+                      transformed + static_cast<std::size_t>(block) * transformed_size());
+        }
+    }
+    std::int64_t multiply_units() const {
+        return std::int64_t{ceil_div(out_groups_, tile_groups_)} * blocks_.runs;
+    }
+    void run_multiply(const ConvCall& call, const float* packed, std::int64_t begin,
+                      std::int64_t end, const float* transformed, float* products) const noexcept {
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+            const int block = static_cast<int>(unit % blocks_.runs);
+            multiply(call, packed, block, static_cast<int>(unit / blocks_.runs) * tile_groups_,
+                     transformed + static_cast<std::size_t>(block) * transformed_size(), products);
+        }
+    }
+
+   private:
+    static constexpr int kMaxPoints = 36;
+
+    /// Tiles of a block, as many as keep V and M in half a megabyte; more where the weights are so
+    /// many that reading them again for each block costs more than a larger V.
+    static int most_tiles(const WinogradTile& tile, const ConvGeometry& g) {
+        const double per_tile = 4.0 * tile.points() * (g.in_channels + 32);
+        const double weights = 4.0 * tile.points() * g.in_channels * g.out_channels;
+        const int least = weights > 8e6 ? 56 : 28;
+        return std::clamp(static_cast<int>(0x1p19 / per_tile), least, 112);
+    }
+
+    int lanes() const { return kernels_->lanes; }
+    std::ptrdiff_t block_at(int first_group) const {
+        return std::ptrdiff_t{tile_->points()} * geometry_.in_channels * first_group * lanes();
+    }
+    std::ptrdiff_t bias_at() const { return block_at(out_groups_); }
+
+    struct Place {
+        int n, y, x;  ///< the image, and the first output pixel
+    };
+    Place place(int tile) const {
+        const int row = tile / tiles_x_;
+        return {row / tiles_y_, row % tiles_y_ * tile_->out_rows,
+                tile % tiles_x_ * tile_->out_columns};
+    }
+
+    /// One group of input channels of a block of tiles.
+    void transform(const ConvCall& call, int block, int group, float* transformed) const noexcept {
+        const BlockedView& in = call.in;
+        const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
+        const int rows = tile_->in_rows(), columns = tile_->in_columns();
+        float* to = transformed + std::ptrdiff_t{group} * block_tiles_ * lanes();
+        for (int i = 0; i < count; ++i, to += lanes()) {
+            const Place at = place(first + i);
+            const int y = at.y - geometry_.padding.top, x = at.x - geometry_.padding.left;
+            const float* from = in.pixel(at.n, group, y, x);
+            if (y >= -in.border.top && x >= -in.border.left &&
+                y + rows <= in.shape.h + in.border.bottom &&
+                x + columns <= in.shape.w + in.border.right) {
+                tile_->input(from, in.row, to, v_point_);
+                continue;
+            }
+            // Of what lies outside the image, nothing is read.
+            alignas(kAlignment) float copy[kMaxPoints * kAlignment / sizeof(float)];
+            std::fill_n(copy, rows * columns * lanes(), 0.0f);
+            const int top = std::max(0, -y), bottom = std::min(rows, in.shape.h - y);
+            const int left = std::max(0, -x), right = std::min(columns, in.shape.w - x);
+            for (int r = top; r < bottom && left < right; ++r) {
+                std::copy_n(from + r * in.row + std::ptrdiff_t{left} * lanes(),
+                            (right - left) * lanes(), copy + (r * columns + left) * lanes());
+            }
+            tile_->input(copy, std::ptrdiff_t{columns} * lanes(), to, v_point_);
+        }
+    }
+
+    /// A few groups of output channels, from `group` on, of a block of tiles.
+    void multiply(const ConvCall& call, const float* packed, int block, int group,
+                  const float* transformed, float* products) const noexcept {
+        const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
+        const int groups = std::min(tile_groups_, out_groups_ - group);
+        ConvTile t;
+        t.weights = packed + block_at(group);
+        t.bias = packed + bias_at() + round_up(geometry_.out_channels, lanes());
+        t.in_groups = in_groups_;
+        t.in_lanes = lanes();
+        t.last_lanes = geometry_.in_channels - (in_groups_ - 1) * lanes();
+        t.in_group = std::ptrdiff_t{block_tiles_} * lanes();
+        t.step = lanes();
+        t.out_group = std::ptrdiff_t{block_tiles_} * lanes();
+        const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
+        for (int i = 0; i < tile_->points(); ++i) {
+            for (int run = 0; run < split.runs; ++run) {
+                const int from = split.start(run), pixels = split.start(run + 1) - from;
+                const std::ptrdiff_t at = std::ptrdiff_t{from} * lanes();
+                kernels_->conv[static_cast<std::size_t>(groups -
+                                                        1)][static_cast<std::size_t>(pixels - 1)](
+                    t, transformed + i * v_point_ + at, products + i * m_point_ + at, nullptr);
+            }
+            t.weights += std::ptrdiff_t{geometry_.in_channels} * groups * lanes();
+        }
+        for (int g = 0; g < groups; ++g) {
+            store(call, packed + bias_at(), first, count, group + g,
+                  products + std::ptrdiff_t{g} * block_tiles_ * lanes());
+        }
+    }
+
+    void store(const ConvCall& call, const float* biases, int first, int count, int group,
+               const float* products) const noexcept {
+        const BlockedView& out = call.out[0];
+        WinogradOutput to;
+        to.bias = biases + std::ptrdiff_t{group} * lanes();
+        to.out_row = out.row;
+        to.low = call.epilogue.low;
+        to.high = call.epilogue.high;
+        for (int i = 0; i < count; ++i, products += lanes()) {
+            const Place at = place(first + i);
+            to.rows = std::min(tile_->out_rows, out.shape.h - at.y);
+            to.columns = std::min(tile_->out_columns, out.shape.w - at.x);
+            to.out = out.pixel(at.n, group, at.y, at.x);
+            if (call.residual) {
+                to.residual = call.residual->pixel(at.n, group, at.y, at.x);
+                to.residual_row = call.residual->row;
+            }
+            tile_->output(products, m_point_, to);
+            if (at.x + to.columns < out.shape.w) continue;
+            for (int r = 0; r < to.rows; ++r) clear_border_of_row(out, at.n, group, at.y + r);
+        }
+    }
+
+    const KernelTable* kernels_ = nullptr;
+    const WinogradTile* tile_ = nullptr;
+    ConvGeometry geometry_;
+    int tiles_y_ = 0;
+    int tiles_x_ = 0;
+    int in_groups_ = 0;
+    int out_groups_ = 0;
+    int tile_groups_ = 1;
+    EvenSplit blocks_{};
+    int block_tiles_ = 0;
+    std::ptrdiff_t v_point_ = 0;  ///< from one point to the next
+    std::ptrdiff_t m_point_ = 0;
+};
+
+LUMBAR_NAMESPACE_END

@@ -1,0 +1,73 @@
+// Which algorithm computes a convolution: the one that costs the fewest cycles by a model of one
+// core. The model knows nothing of threads and batches, so that results do not depend on them.
+#pragma once
+
+#include <lumbar/core/geometry.hpp>
+#include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/tile_cost.hpp>
+#include <lumbar/layers/winograd_conv.hpp>
+
+#include <algorithm>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What a core does in a cycle, roughly, on the CPUs of today: two multiply-adds, and bytes from
+/// memory, where all weights of a network come from (they do not fit into the caches).
+inline constexpr double kWeightBytesPerCycle = 11.0;
+
+/// Arithmetic and the reading of weights overlap, but not entirely.
+inline double overlapped(double arithmetic, double reading) {
+    return std::max(arithmetic, reading) + 0.2 * std::min(arithmetic, reading);
+}
+
+/// Cycles of a direct convolution (no groups) that yields one image of `out`.
+inline double direct_cost(const KernelTable& kernels, const ConvGeometry& g, const Shape& out) {
+    const int groups = ceil_div(out.c, kernels.lanes);
+    double tiles = 0;
+    for (int width = 1; width <= kernels.max_groups(); ++width) {
+        if (kernels.max_pixels(width) == 0) continue;
+        const double cost = tile_rows_cost(kernels, out.w, groups, width);
+        if (width == 1 || cost < tiles) tiles = cost;
+    }
+    const double sums = static_cast<double>(g.filter_size());
+    const double arithmetic = 0.5 * out.h * tiles * sums;
+    return overlapped(arithmetic, 4.0 * sums * groups * kernels.lanes / kWeightBytesPerCycle);
+}
+
+/// Cycles of a Winograd convolution that yields one image of `out`.
+inline double winograd_cost(const KernelTable& kernels, const WinogradTile& tile,
+                            const ConvGeometry& g, const Shape& out) {
+    const int in_groups = ceil_div(g.in_channels, kernels.lanes);
+    const int out_groups = ceil_div(out.c, kernels.lanes);
+    const int tiles = ceil_div(out.h, tile.out_rows) * ceil_div(out.w, tile.out_columns);
+    const double points = tile.points();
+    // Measured: a point of a tile takes some five cycles on its way in and three on its way out.
+    const double transforms = points * tiles * (5.0 * in_groups + 3.0 * out_groups);
+    const WinogradConv plan(kernels, tile, g, {1, out.c, out.h, out.w}, 1);
+    const double rows = plan.blocks() * tile_rows_cost(kernels, ceil_div(tiles, plan.blocks()),
+                                                       out_groups, plan.tile_groups());
+    const double products = points * rows * (0.5 * g.in_channels + 6.0);
+    const double weights = 4.0 * points * g.in_channels * out_groups * kernels.lanes;
+    return transforms + overlapped(products, weights / kWeightBytesPerCycle);
+}
+
+/// The Winograd algorithm that is faster, for one image, than direct convolution and all others;
+/// null: none is.
+LUMBAR_COLD inline const WinogradTile* choose_winograd(const KernelTable& kernels,
+                                                       const ConvGeometry& g, Shape out) {
+    out.n = 1;
+    const WinogradTile* best = nullptr;
+    // A tenth faster at least: it takes more memory, and rounds worse.
+    double best_cost = 0.9 * direct_cost(kernels, g, out);
+    for (const WinogradTile& tile : kernels.winograd) {
+        if (!WinogradConv::serves(tile, g)) continue;
+        const double cost = winograd_cost(kernels, tile, g, out);
+        if (cost < best_cost) {
+            best = &tile;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+LUMBAR_NAMESPACE_END
