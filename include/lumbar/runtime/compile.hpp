@@ -90,7 +90,7 @@ class StepMaker {
         for (int id = 0; id < graph.size(); ++id) make(id);
         for (std::size_t i = 0; i < graph.outputs().size(); ++i) {
             const int id = graph.outputs()[i];
-            add(id, graph.node(id).name, ExportStep{id, static_cast<int>(i)});
+            add(id, "export", ExportStep{id, static_cast<int>(i)});
         }
     }
 
@@ -102,7 +102,7 @@ class StepMaker {
         const Epilogue epilogue = Epilogue::of(node.activation);
         const auto input = [&](std::size_t i) { return node.inputs[i]; };
         if (node.as<op::Input>()) {
-            if (!plain_) add(id, node.name, ImportStep{id});
+            if (!plain_) add(id, "import", ImportStep{id});
         } else if (const auto* c = node.as<op::Conv>()) {
             make_conv(id, *c, epilogue);
         } else if (const auto* l = node.as<op::Linear>()) {
@@ -110,17 +110,17 @@ class StepMaker {
             LinearLayer layer(*plan_.kernels, in, l->outputs);
             // Not the batch: it changes nothing about the weights.
             PackedWeights packed = pack(node, layer, cat({"linear ", in.h, "x", in.w}));
-            add(id, node.name,
+            add(id, "linear",
                 LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
         } else if (const auto* p = node.as<op::Pool>()) {
             const Shape& in = shape(input(0));
-            add(id, node.name,
+            add(id, "pool",
                 PoolStep{Pooling(*plan_.kernels, geometry_of(*p, in), in), input(0), id});
         } else if (node.as<op::Softmax>()) {
-            add(id, node.name, ChannelsStep{AcrossChannels::softmax(*plan_.kernels), input(0), id});
+            add(id, "softmax", ChannelsStep{AcrossChannels::softmax(*plan_.kernels), input(0), id});
         } else if (const auto* n = node.as<op::LocalResponseNorm>()) {
             const LrnParameters lrn{n->size, n->alpha, n->beta, n->k};
-            add(id, node.name,
+            add(id, "lrn",
                 ChannelsStep{AcrossChannels::local_response_norm(*plan_.kernels, lrn), input(0),
                              id});
         } else if (node.as<op::Concat>()) {
@@ -131,7 +131,7 @@ class StepMaker {
             if (node.as<op::ScaleChannels>()) step.gate = input(1);
             if (const auto* a = node.as<op::Activate>()) step.epilogue = Epilogue::of(a->function);
             if (const auto* b = node.as<op::BatchNorm>()) step.affine = pack_affine(node, *b);
-            add(id, node.name, std::move(step));
+            add(id, "pixelwise", std::move(step));
         }
     }
 
@@ -142,7 +142,7 @@ class StepMaker {
         if (geometry.depthwise() && !node.residual && geometry.groups > 1) {
             DepthwiseConv layer(*plan_.kernels, geometry);
             PackedWeights packed = pack(node, layer, "depthwise");
-            add(id, node.name,
+            add(id, "depthwise",
                 DepthwiseStep{std::move(layer), std::move(packed), in, id, epilogue});
             return;
         }
@@ -161,10 +161,10 @@ class StepMaker {
         DirectConv layer(
             *plan_.kernels, geometry,
             {.plain_input = plain, .row_pixels = flat ? out.h * out.w : out.w, .destinations = {}});
-        PackedWeights packed =
-            pack(node, layer, cat({plain ? "plain " : "direct ", layer.tile_groups()}));
+        const std::string algorithm = cat({plain ? "plain " : "direct ", layer.tile_groups()});
+        PackedWeights packed = pack(node, layer, algorithm);
         const std::size_t scratch = layer.scratch_size(out);
-        add(id, node.name, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
+        add(id, algorithm, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
             scratch);
     }
 
@@ -173,12 +173,12 @@ class StepMaker {
         const Node& node = plan_.graph.node(id);
         const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
         WinogradConv layer(*plan_.kernels, tile, geometry, shape(id), threads);
-        PackedWeights packed = pack(
-            node, layer,
-            cat({"winograd ", tile.out_rows, "x", tile.out_columns, " ", layer.tile_groups()}));
+        const std::string algorithm =
+            cat({"winograd ", tile.out_rows, "x", tile.out_columns, " ", layer.tile_groups()});
+        PackedWeights packed = pack(node, layer, algorithm);
         if (threads == 1 || layer.blocks() >= 2 * threads) {
             const std::size_t scratch = layer.scratch_size();
-            add(id, node.name, ConvStep<WinogradConv>{std::move(layer), std::move(packed), values},
+            add(id, algorithm, ConvStep<WinogradConv>{std::move(layer), std::move(packed), values},
                 scratch);
             return;
         }
@@ -186,8 +186,8 @@ class StepMaker {
             plan_.shared_floats,
             aligned_floats(static_cast<std::size_t>(layer.blocks()) * layer.transformed_size()));
         const auto shared = std::make_shared<const WinogradConv>(std::move(layer));
-        add(id, node.name, WinogradTransformStep{shared, values});
-        add(id, node.name, WinogradMultiplyStep{shared, std::move(packed), values},
+        add(id, algorithm + " transform", WinogradTransformStep{shared, values});
+        add(id, algorithm, WinogradMultiplyStep{shared, std::move(packed), values},
             shared->products_size());
     }
 
@@ -199,7 +199,7 @@ class StepMaker {
             const Node& branch = plan_.graph.node(input);
             const bool written = branch.slice && branch.slice->concat == id &&
                                  branch.slice->first_channel == channel;
-            if (!written) add(id, node.name, CopyStep{input, id, channel});
+            if (!written) add(id, "copy", CopyStep{input, id, channel});
             channel += branch.channels;
         }
     }
@@ -263,17 +263,18 @@ class StepMaker {
     }
 
     template <class Work>
-    LUMBAR_COLD void add(int id, const std::string& name, Work work, std::size_t scratch = 0) {
+    LUMBAR_COLD void add(int id, const std::string& algorithm, Work work, std::size_t scratch = 0) {
         const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr, nullptr};
         const std::int64_t units = work.units(context);
-        add_step(id, name, units, scratch, std::make_unique<StepOf<Work>>(std::move(work)));
+        add_step(id, algorithm, units, scratch, std::make_unique<StepOf<Work>>(std::move(work)));
     }
 
-    LUMBAR_COLD void add_step(int id, const std::string& name, std::int64_t units,
+    LUMBAR_COLD void add_step(int id, const std::string& algorithm, std::int64_t units,
                               std::size_t scratch, std::unique_ptr<Step> step) {
         step->units = units;
         step->chunks = chunks_for(id, units);
-        step->name = name;
+        step->node = id;
+        step->algorithm = algorithm;
         step->scratch = aligned_floats(scratch);
         plan_.scratch_floats =
             std::max(plan_.scratch_floats, step->scratch * static_cast<std::size_t>(step->chunks));

@@ -10,8 +10,10 @@
 #include <lumbar/weights/weights.hpp>
 
 #include <cassert>
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,17 +106,17 @@ class Network {
     /// restored. Precondition: the workspace is of this network (or a copy), and nobody else uses
     /// it.
     void run(Workspace& w) const noexcept {
-        assert(w.plan_ == plan_);
-        const detail::Plan& plan = *plan_;
-        const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data(),
-                                 w.scratch_.data()};
-        ExecutorSession session(plan.executor);
-        for (const auto& step : plan.steps) {
-            parallel_for(session.executor(), step->chunks, [&](int chunk) noexcept {
-                const FlushDenormals flush;
-                step->run_chunk(context, chunk, w.scratch_.data() + plan.shared_floats);
-            });
-        }
+        run_steps(w, [](std::size_t, auto&& step) { step(); });
+    }
+
+    /// As run; sets seconds[i] to what step i took. Precondition: as many as steps().
+    void run_timed(Workspace& w, std::span<double> seconds) const noexcept {
+        using Clock = std::chrono::steady_clock;
+        run_steps(w, [&](std::size_t i, auto&& step) {
+            const Clock::time_point start = Clock::now();
+            step();
+            seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
+        });
     }
 
     /// Copies x into the workspace, runs, and returns the first output (valid until the next run).
@@ -157,6 +159,25 @@ class Network {
     Network resized(const InputSize& size) const { return try_resized(size).value(); }
 
    private:
+    /// around(i, step) calls step(), which runs step i.
+    template <class Around>
+    void run_steps(Workspace& w, Around&& around) const noexcept {
+        assert(w.plan_ == plan_);
+        const detail::Plan& plan = *plan_;
+        const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data(),
+                                 w.scratch_.data()};
+        ExecutorSession session(plan.executor);
+        for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+            const Step& step = *plan.steps[i];
+            around(i, [&] {
+                parallel_for(session.executor(), step.chunks, [&](int chunk) noexcept {
+                    const FlushDenormals flush;
+                    step.run_chunk(context, chunk, w.scratch_.data() + plan.shared_floats);
+                });
+            });
+        }
+    }
+
     std::shared_ptr<const detail::Plan> plan_;
 };
 

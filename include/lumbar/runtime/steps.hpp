@@ -245,7 +245,8 @@ class Step {
             scratch_memory + static_cast<std::size_t>(chunk) * scratch);
     }
 
-    std::string name;
+    int node = -1;          ///< of the network's graph: what it computes, or a part of it
+    std::string algorithm;  ///< for people
     std::int64_t units = 0;
     int chunks = 1;           ///< how many pieces the units are handed out in
     std::size_t scratch = 0;  ///< floats of scratch that each chunk needs
