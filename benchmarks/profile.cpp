@@ -59,8 +59,7 @@ int profile(const Options& o) {
     std::printf("%-34s %-26s %-18s %9s %9s %6s %6s\n", "step", "algorithm", "output", "MMACs", "us",
                 "%time", "%peak");
     const Graph& g = network.graph();
-    const auto shapes =
-        try_infer_shapes(g, 1, {model->input_size, model->input_size}).value();
+    const auto shapes = try_infer_shapes(g, 1, {model->input_size, model->input_size}).value();
     for (std::size_t s = 0; s < count; ++s) {
         const Step& step = *network.steps()[s];
         const double t = median(times[s]);

@@ -18,11 +18,14 @@
 // addressing modes on x86); it saves an instance per stride.
 #pragma once
 
+#include <lumbar/core/memory.hpp>
 #include <lumbar/kernels/epilogue.hpp>
 #include <lumbar/simd/simd.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -41,7 +44,20 @@ struct ConvTile {
     std::ptrdiff_t step = 0;       ///< from the first tap of a pixel to that of the next pixel
     std::ptrdiff_t out_group = 0;  ///< from one group of output channels to the next
     std::ptrdiff_t residual_group = 0;
+    /// What to bring into L2 meanwhile, one line per channel and tap: the weights of a later tile;
+    /// null: nothing.
+    const float* fetch = nullptr;
     Epilogue epilogue;
+
+    /// The tiles of a block read the same weights, one after another; the last of them bring in
+    /// those of the next block, at `next`: as many tiles as a channel's weights have lines. `tile`
+    /// counts from 0 to `tiles` - 1.
+    void fetch_next(const float* next, std::ptrdiff_t channels, int lines, std::int64_t tile,
+                    std::int64_t tiles) {
+        constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
+        const std::int64_t part = tile - std::max<std::int64_t>(tiles - lines, 0);
+        fetch = part < 0 || !next ? nullptr : next + part * channels * kLine;
+    }
 };
 
 /// Computes Pixels neighbouring output pixels of Groups groups of channels. `in` is the first tap
@@ -64,13 +80,18 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
     }
 
     const float* weights = t.weights;
+    const float* fetch = t.fetch;
     const std::ptrdiff_t step = t.step;
+    constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
     for (int group = 0; group < t.in_groups; ++group, in += t.in_group) {
         const int channels = group + 1 < t.in_groups ? t.in_lanes : t.last_lanes;
         const float* row = in;
         for (int y = 0; y < t.kernel_h; ++y, row += t.tap_row) {
             const float* tap = row;
             for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col) {
+                if (fetch) {
+                    for (int c = 0; c < channels; ++c, fetch += kLine) simd::prefetch(fetch);
+                }
 #if defined(__GNUC__)
                 // Makes the compiler read the loops' bounds again from `t`: held in registers they
                 // push each other out, and g++ 12 moves six of them through vector registers at

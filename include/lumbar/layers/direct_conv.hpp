@@ -133,6 +133,7 @@ class DirectConv {
         int last_lanes = 0;
         std::ptrdiff_t weights = 0;
         std::ptrdiff_t bias = 0;
+        std::ptrdiff_t end = 0;
     };
     struct Rows {
         bool flat = false;
@@ -162,7 +163,8 @@ class DirectConv {
         const std::ptrdiff_t width = std::ptrdiff_t{b.groups} * kernels_->lanes;
         b.weights = static_cast<std::ptrdiff_t>(packed_size_);
         b.bias = b.weights + inputs * geometry_.kernel.h * geometry_.kernel.w * width;
-        packed_size_ = static_cast<std::size_t>(b.bias + width);
+        b.end = b.bias + width;
+        packed_size_ = static_cast<std::size_t>(b.end);
         blocks_.push_back(b);
     }
 
@@ -213,6 +215,11 @@ class DirectConv {
         return t;
     }
 
+    /// Weight vectors, or groups of them, that a tile of the block reads.
+    std::ptrdiff_t channels_of(const Block& b) const {
+        return (b.bias - b.weights) / (std::ptrdiff_t{b.groups} * kernels_->lanes);
+    }
+
     ConvTileFunction tile_function(int groups, int pixels) const {
         return kernels_
             ->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(pixels - 1)];
@@ -229,8 +236,13 @@ class DirectConv {
         int y = static_cast<int>(unit / rows.runs % rows.count);
         int n = static_cast<int>(unit / rows.runs / rows.count % images);
         std::size_t block = static_cast<std::size_t>(unit / rows.runs / rows.count / images);
+        const std::int64_t passes = std::int64_t{rows.runs} * rows.count * images;
         while (unit < end) {
+            std::int64_t pass = unit % passes;
             const Block& b = blocks_[block];
+            const float* const next = block + 1 < blocks_.size() ? packed + b.end : nullptr;
+            const int lines =
+                ceil_div(b.groups * lanes, static_cast<int>(kAlignment / sizeof(float)));
             const BlockedView& out = call.out[static_cast<std::size_t>(b.destination)];
             ConvTile t = tile_of(b, packed);
             t.in_group = call.in.group;
@@ -252,6 +264,7 @@ class DirectConv {
                         const int x = split.start(run);
                         const int pixels = split.start(run + 1) - x;
                         const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
+                        t.fetch_next(next, channels_of(b), lines, pass++, passes);
                         tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
                                                         residual ? residual + at : nullptr);
                         if (run + 1 == rows.runs) clear_borders(out, b, n, y, rows.flat);

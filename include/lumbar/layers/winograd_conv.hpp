@@ -220,15 +220,20 @@ class WinogradConv {
         t.step = lanes();
         t.out_group = std::ptrdiff_t{block_tiles_} * lanes();
         const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
+        const std::ptrdiff_t weights = std::ptrdiff_t{geometry_.in_channels} * groups * lanes();
+        const int lines = ceil_div(groups * lanes(), static_cast<int>(kAlignment / sizeof(float)));
+        const bool last = group + groups == out_groups_;
         for (int i = 0; i < tile_->points(); ++i) {
             for (int run = 0; run < split.runs; ++run) {
                 const int from = split.start(run), pixels = split.start(run + 1) - from;
                 const std::ptrdiff_t at = std::ptrdiff_t{from} * lanes();
+                t.fetch_next(last && i + 1 == tile_->points() ? nullptr : t.weights + weights,
+                             geometry_.in_channels, lines, run, split.runs);
                 kernels_->conv[static_cast<std::size_t>(groups -
                                                         1)][static_cast<std::size_t>(pixels - 1)](
                     t, transformed + i * v_point_ + at, products + i * m_point_ + at, nullptr);
             }
-            t.weights += std::ptrdiff_t{geometry_.in_channels} * groups * lanes();
+            t.weights += weights;
         }
         for (int g = 0; g < groups; ++g) {
             store(call, packed + bias_at(), first, count, group + g,

@@ -117,6 +117,13 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> broadcast(float x) {
     return Vector<Arch>(x);
 }
 
+/// Asks for the cache line of an address, which need not be valid, to be brought into L2.
+LUMBAR_ALWAYS_INLINE void prefetch([[maybe_unused]] const float* p) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 0, 2);
+#endif
+}
+
 /// The first `count` floats (0 to lanes), zero in the other lanes; reads nothing beyond them.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> load_tail(const float* p, int count) {
