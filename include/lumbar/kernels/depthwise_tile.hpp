@@ -2,10 +2,12 @@
 // by a vector of weights, and nothing is broadcast.
 //
 // Algorithm: a run of Pixels neighbouring outputs in registers; for each row of taps the K weights
-// are loaded once and every input pixel is the memory operand of a fused multiply-add. One load per
-// FMA: the kernel runs at the speed of the cache that holds the input, not at the FMA peak.
+// are loaded once and every input pixel is the memory operand of a fused multiply-add: one load per
+// FMA. At stride 1, two rows of outputs at a time: an input vector is loaded once for all the
+// outputs that it is part of, in both rows, so that the loads are no longer the bound.
 //
-// Registers: Pixels accumulators + K weights. Eight accumulators hide the FMA's latency.
+// Registers: Pixels accumulators + K weights; in pairs of rows twice as many of each. Eight
+// accumulators hide the FMA's latency.
 #pragma once
 
 #include <lumbar/kernels/epilogue.hpp>
@@ -75,6 +77,54 @@ LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in,
     });
 }
 
+/// Computes Pixels x 2 neighbouring outputs of one group at stride 1: a row of inputs is loaded
+/// once and used for both rows of outputs. `out_row`: from one row of outputs to the next.
+/// Activations: Epilogue::is_usual.
+using DepthwisePairFunction = void (*)(const DepthwiseTile&, const float* in, float* out,
+                                       std::ptrdiff_t out_row);
+
+template <class Arch, int Kernel, int Pixels>
+LUMBAR_NEVER_INLINE void depthwise_pair(const DepthwiseTile& t, const float* in, float* out,
+                                        std::ptrdiff_t out_row) {
+    using V = simd::Vector<Arch>;
+    constexpr int L = simd::lanes<Arch>;
+    V acc[2][Pixels];
+    const V bias = simd::load<Arch>(t.bias);
+    LUMBAR_UNROLL
+    for (int p = 0; p < Pixels; ++p) acc[0][p] = acc[1][p] = bias;
+
+    const float* weights = t.weights;
+    const std::ptrdiff_t row = t.tap_row;
+    V w[2][Kernel];  // for the upper and the lower row of outputs
+    LUMBAR_UNROLL
+    for (int y = 0; y <= Kernel; ++y, in += row, weights += Kernel * L) {
+        LUMBAR_UNROLL
+        for (int x = 0; x < Kernel; ++x) {
+            if (y > 0) w[1][x] = w[0][x];
+            if (y < Kernel) w[0][x] = simd::load<Arch>(weights + x * L);
+        }
+        LUMBAR_UNROLL
+        for (int i = 0; i < Pixels + Kernel - 1; ++i) {
+            const V value = simd::load<Arch>(in + i * L);
+            LUMBAR_UNROLL
+            for (int x = 0; x < Kernel; ++x) {
+                const int p = i - x;
+                if (p < 0 || p >= Pixels) continue;
+                if (y < Kernel) acc[0][p] = simd::fma<Arch>(value, w[0][x], acc[0][p]);
+                if (y > 0) acc[1][p] = simd::fma<Arch>(value, w[1][x], acc[1][p]);
+            }
+        }
+    }
+    with_activation<Arch, ActivationSet::usual>(
+        t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+            LUMBAR_UNROLL
+            for (int p = 0; p < Pixels; ++p) {
+                simd::store<Arch>(out + p * L, activation(acc[0][p]));
+                simd::store<Arch>(out + out_row + p * L, activation(acc[1][p]));
+            }
+        });
+}
+
 inline constexpr int kMaxDepthwisePixels = 8;
 /// The widest tile of a kernel (0: the generic one, which is rare, and every width of it would be
 /// code in every program).
@@ -90,6 +140,38 @@ constexpr void add_depthwise_tiles(DepthwiseTileTable& table) {
     }
 }
 }  // namespace detail
+
+/// The widest pair of rows: as many accumulators as fit beside the weights; 0: none.
+template <class Arch>
+constexpr int max_pair_pixels(int kernel) {
+    if (simd::registers<Arch> >= 32) return 7;
+    return kernel == 3 && simd::lanes<Arch> > 1 ? 4 : 0;
+}
+/// The narrowest: half as wide, for rows are cut evenly.
+template <class Arch>
+constexpr int min_pair_pixels(int kernel) {
+    return (max_pair_pixels<Arch>(kernel) + 1) / 2;
+}
+inline constexpr int kMaxPairPixels = 7;
+using DepthwisePairTable = std::array<DepthwisePairFunction, kMaxPairPixels>;
+
+namespace detail {
+template <class Arch, int Kernel, int Pixels>
+constexpr void add_depthwise_pairs(DepthwisePairTable& table) {
+    if constexpr (Pixels > 0 && Pixels <= max_pair_pixels<Arch>(Kernel)) {
+        table[Pixels - 1] = &depthwise_pair<Arch, Kernel, Pixels>;
+        add_depthwise_pairs<Arch, Kernel, Pixels + 1>(table);
+    }
+}
+}  // namespace detail
+
+/// [pixels - 1]; null where there is none.
+template <class Arch, int Kernel>
+constexpr DepthwisePairTable depthwise_pairs() {
+    DepthwisePairTable table{};
+    detail::add_depthwise_pairs<Arch, Kernel, min_pair_pixels<Arch>(Kernel)>(table);
+    return table;
+}
 
 /// [pixels - 1]; null beyond max_depthwise_pixels(Kernel)
 template <class Arch, int Kernel>

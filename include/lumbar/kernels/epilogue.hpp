@@ -19,6 +19,8 @@ struct Epilogue {
 
     /// No activation, ReLU or ReLU6: no more than the two bounds.
     constexpr bool is_clamp() const { return kind == Kind::none || kind == Kind::clamp; }
+    /// A clamp or h-swish.
+    constexpr bool is_usual() const { return is_clamp() || kind == Kind::hard_swish; }
 
     static constexpr Epilogue of(Activation a) {
         constexpr float inf = std::numeric_limits<float>::infinity();
@@ -34,16 +36,25 @@ struct Epilogue {
     }
 };
 
+/// The activations that a kernel has code for, which costs a user time to compile: those that are
+/// `usual` (no activation is a clamp between infinities), those of `sums` (fits_sums), or all (an
+/// exponential for the sigmoid).
+enum class ActivationSet { usual, sums, all };
+
 /// Calls apply(f), where f maps a vector to its activation. The branch is taken once per tile, not
-/// once per vector. Only where WithSigmoid is set is the sigmoid there: an exponential in every
-/// tile would double the time to compile them.
-template <class Arch, bool WithSigmoid = false, class Apply>
+/// once per vector.
+template <class Arch, ActivationSet Set = ActivationSet::sums, class Apply>
 LUMBAR_ALWAYS_INLINE void with_activation(const Epilogue& e, Apply&& apply) {
     using V = simd::Vector<Arch>;
     const V low = simd::broadcast<Arch>(e.low);
     const V high = simd::broadcast<Arch>(e.high);
     switch (e.kind) {
-        case Epilogue::Kind::none: apply([](const V& x) { return x; }); break;
+        case Epilogue::Kind::none:
+            if constexpr (Set != ActivationSet::usual) {
+                apply([](const V& x) { return x; });
+                break;
+            }
+            [[fallthrough]];
         case Epilogue::Kind::clamp:
             apply([&](const V& x) { return simd::clamp<Arch>(x, low, high); });
             break;
@@ -54,13 +65,17 @@ LUMBAR_ALWAYS_INLINE void with_activation(const Epilogue& e, Apply&& apply) {
             });
             break;
         }
-        case Epilogue::Kind::hard_sigmoid: {
-            const V three = simd::broadcast<Arch>(3.0f), sixth = simd::broadcast<Arch>(1.0f / 6);
-            apply([&](const V& x) -> V { return simd::clamp<Arch>(x + three, low, high) * sixth; });
+        case Epilogue::Kind::hard_sigmoid:
+            if constexpr (Set != ActivationSet::usual) {
+                const V three = simd::broadcast<Arch>(3.0f),
+                        sixth = simd::broadcast<Arch>(1.0f / 6);
+                apply([&](const V& x) -> V {
+                    return simd::clamp<Arch>(x + three, low, high) * sixth;
+                });
+            }
             break;
-        }
         case Epilogue::Kind::sigmoid:
-            if constexpr (WithSigmoid) {
+            if constexpr (Set == ActivationSet::all) {
                 const V one = simd::broadcast<Arch>(1.0f), zero = simd::broadcast<Arch>(0.0f);
                 apply([&](const V& x) -> V { return one / (one + simd::exp<Arch>(zero - x)); });
             }

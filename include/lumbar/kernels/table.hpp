@@ -21,6 +21,8 @@ struct KernelTable {
     DepthwiseTileTable depthwise_3x3{};
     DepthwiseTileTable depthwise_5x5{};
     DepthwiseTileTable depthwise{};
+    DepthwisePairTable depthwise_pairs_3x3{};
+    DepthwisePairTable depthwise_pairs_5x5{};
     LinearTileTable linear{};
     PoolRowFunction max_pool = nullptr;
     PoolRowFunction average_pool = nullptr;
@@ -66,6 +68,8 @@ inline const KernelTable& kernel_table() {
         .depthwise_3x3 = depthwise_tiles<Arch, 3>(),
         .depthwise_5x5 = depthwise_tiles<Arch, 5>(),
         .depthwise = depthwise_tiles<Arch, 0>(),
+        .depthwise_pairs_3x3 = depthwise_pairs<Arch, 3>(),
+        .depthwise_pairs_5x5 = depthwise_pairs<Arch, 5>(),
         .linear = linear_tiles<Arch>(),
         .max_pool = &max_pool_row<Arch>,
         .average_pool = &average_pool_row<Arch>,

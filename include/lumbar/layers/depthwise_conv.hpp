@@ -30,6 +30,10 @@ class DepthwiseConv {
         };
         if (is(3)) tiles_ = &kernels.depthwise_3x3;
         if (is(5)) tiles_ = &kernels.depthwise_5x5;
+        if (geometry.stride == Extent{1, 1} && geometry.dilation == Extent{1, 1}) {
+            if (is(3)) pairs_ = &kernels.depthwise_pairs_3x3;
+            if (is(5)) pairs_ = &kernels.depthwise_pairs_5x5;
+        }
         tile_pixels_ = max_depthwise_pixels(tiles_ == &kernels.depthwise ? 0 : geometry.kernel.w);
     }
 
@@ -56,15 +60,15 @@ class DepthwiseConv {
     }
 
     std::int64_t units(const DepthwiseCall& call) const {
-        return std::int64_t{call.out.shape.n} * call.out.groups() * call.out.shape.h;
+        return std::int64_t{call.out.shape.n} * call.out.groups() *
+               ceil_div(call.out.shape.h, rows_in_unit(call));
     }
 
     void run(const DepthwiseCall& call, const float* packed, std::int64_t begin,
              std::int64_t end) const noexcept {
         const int lanes = kernels_->lanes;
-        const int height = call.out.shape.h;
-        const int groups = call.out.groups();
-        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, tile_pixels_);
+        const int rows = rows_in_unit(call), height = call.out.shape.h;
+        const int units_high = ceil_div(height, rows), groups = call.out.groups();
         DepthwiseTile t;
         t.kernel_h = geometry_.kernel.h;
         t.kernel_w = geometry_.kernel.w;
@@ -73,24 +77,71 @@ class DepthwiseConv {
         t.step = std::ptrdiff_t{geometry_.stride.w} * lanes;
         t.epilogue = call.epilogue;
         for (std::int64_t unit = begin; unit < end; ++unit) {
-            const int y = static_cast<int>(unit % height);
-            const int g = static_cast<int>(unit / height % groups);
-            const int n = static_cast<int>(unit / height / groups);
+            const int y = static_cast<int>(unit % units_high) * rows;
+            const int g = static_cast<int>(unit / units_high % groups);
+            const int n = static_cast<int>(unit / units_high / groups);
             t.weights = packed + static_cast<std::size_t>(g) * group_size();
             t.bias = t.weights + geometry_.filter_size() * lanes;
-            const float* const in = call.in.pixel(
-                n, g, y * geometry_.stride.h - geometry_.padding.top, -geometry_.padding.left);
-            float* const out = call.out.pixel(n, g, y, 0);
-            for (int run = 0; run < split.runs; ++run) {
-                const int x = split.start(run);
-                (*tiles_)[static_cast<std::size_t>(split.start(run + 1) - x - 1)](
-                    t, in + x * t.step, out + std::ptrdiff_t{x} * lanes);
+            if (rows == 2 && y + 1 < height) {
+                run_pair(call, t, n, g, y);
+            } else {
+                run_row(call, t, n, g, y);
             }
-            clear_border_of_row(call.out, n, g, y);
         }
     }
 
    private:
+    /// Two rows at a time where there is a kernel that is as narrow as they are.
+    int rows_in_unit(const DepthwiseCall& call) const {
+        if (!pairs_ || !call.epilogue.is_usual()) return 1;
+        const EvenSplit split = pair_split(call);
+        return pair_of(split.start(1) - split.start(0)) &&
+                       pair_of(split.length - split.start(split.runs - 1))
+                   ? 2
+                   : 1;
+    }
+    DepthwisePairFunction pair_of(int pixels) const {
+        return (*pairs_)[static_cast<std::size_t>(pixels - 1)];
+    }
+    EvenSplit pair_split(const DepthwiseCall& call) const {
+        int widest = kMaxPairPixels;
+        while (widest > 1 && !pair_of(widest)) --widest;
+        return EvenSplit::at_most(call.out.shape.w, widest);
+    }
+
+    /// The first tap of the first pixel of row y.
+    const float* taps_of(const DepthwiseCall& call, int n, int g, int y) const {
+        return call.in.pixel(n, g, y * geometry_.stride.h - geometry_.padding.top,
+                             -geometry_.padding.left);
+    }
+
+    void run_pair(const DepthwiseCall& call, const DepthwiseTile& t, int n, int g,
+                  int y) const noexcept {
+        const EvenSplit split = pair_split(call);
+        const float* const in = taps_of(call, n, g, y);
+        float* const out = call.out.pixel(n, g, y, 0);
+        for (int run = 0; run < split.runs; ++run) {
+            const int x = split.start(run);
+            const std::ptrdiff_t at = std::ptrdiff_t{x} * kernels_->lanes;
+            pair_of(split.start(run + 1) - x)(t, in + at, out + at, call.out.row);
+        }
+        clear_border_of_row(call.out, n, g, y);
+        clear_border_of_row(call.out, n, g, y + 1);
+    }
+
+    void run_row(const DepthwiseCall& call, const DepthwiseTile& t, int n, int g,
+                 int y) const noexcept {
+        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, tile_pixels_);
+        const float* const in = taps_of(call, n, g, y);
+        float* const out = call.out.pixel(n, g, y, 0);
+        for (int run = 0; run < split.runs; ++run) {
+            const int x = split.start(run);
+            (*tiles_)[static_cast<std::size_t>(split.start(run + 1) - x - 1)](
+                t, in + x * t.step, out + std::ptrdiff_t{x} * kernels_->lanes);
+        }
+        clear_border_of_row(call.out, n, g, y);
+    }
+
     std::size_t group_size() const {
         return static_cast<std::size_t>((geometry_.filter_size() + 1) * kernels_->lanes);
     }
@@ -98,7 +149,8 @@ class DepthwiseConv {
     const KernelTable* kernels_ = nullptr;
     ConvGeometry geometry_;
     const DepthwiseTileTable* tiles_ = nullptr;
-    int tile_pixels_ = 1;  ///< of the widest tile
+    const DepthwisePairTable* pairs_ = nullptr;  ///< null: not for this geometry
+    int tile_pixels_ = 1;                        ///< of the widest tile
 };
 
 LUMBAR_NAMESPACE_END
