@@ -3,7 +3,7 @@
     python3 make_parameter_names.py          writes parameter_names.txt beside this file
     python3 make_parameter_names.py MODEL    prints the lines that are hashed for one model
 
-Needs torch, torchvision and timm (for MobileNet V1); see ../goldens/make_goldens.py for
+Needs torch, torchvision, timm (for MobileNet V1) and pretrainedmodels (for BN-Inception); see ../goldens/make_goldens.py for
 versions and how to get them. Nothing is downloaded: names and shapes do not depend on weights.
 
 One line per model: its name, the number of tensors, and the 64-bit FNV-1a hash of the sorted lines
@@ -17,7 +17,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS = (
     "vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn "
-    "resnet18 resnet34 resnet50 resnet101 resnet152 mobilenet_v1 mobilenet_v2"
+    "resnet18 resnet34 resnet50 resnet101 resnet152 mobilenet_v1 mobilenet_v2 "
+    "mobilenet_v3_large mobilenet_v3_small googlenet bn_inception inception_v3"
 ).split()
 
 
@@ -27,9 +28,16 @@ def reference(name):
         import timm
 
         return timm.create_model("mobilenetv1_100", pretrained=False)
+    if name == "bn_inception":
+        from pretrainedmodels.models.bninception import BNInception
+
+        return BNInception()
     import torchvision
 
-    return getattr(torchvision.models, name)(weights=None)
+    make = getattr(torchvision.models, name)
+    if name in ("googlenet", "inception_v3"):
+        return make(weights=None, aux_logits=False, init_weights=False)
+    return make(weights=None)
 
 
 def lines_of(name):

@@ -130,6 +130,75 @@ constexpr Count count_mobilenet_v2(const MobileNetV2Table& table) {
     return count;
 }
 
+constexpr Count count_mobilenet_v3(const MobileNetV3Table& table) {
+    Count count;
+    int channels = table.stem_channels, size = 112;
+    count.conv_bn(3, channels, 3, size);
+    for (const MobileNetV3Row& row : table.rows) {
+        if (row.exp_size != channels) count.conv_bn(channels, row.exp_size, 1, size);
+        size /= row.s;
+        count.conv_bn(1, row.exp_size, row.k, size);
+        if (row.se) {
+            const int squeezed = make_divisible(row.exp_size / 4);
+            count.conv(row.exp_size, squeezed, 1, 1, true);
+            count.conv(squeezed, row.exp_size, 1, 1, true);
+        }
+        count.conv_bn(row.exp_size, row.out, 1, size);
+        channels = row.out;
+    }
+    count.conv_bn(channels, 6 * channels, 1, size);
+    count.linear(6 * channels, table.head_outputs);
+    count.linear(table.head_outputs, 1000);
+    return count;
+}
+
+constexpr Count count_inception_v1() {
+    Count count;
+    count.conv_bn(3, 64, 7, 112);
+    count.conv_bn(64, 64, 1, 56);
+    count.conv_bn(64, 192, 3, 56);
+    int channels = 192;
+    for (const InceptionV1Row& row : kInceptionV1Rows) {
+        const int size = row.name[0] == '3' ? 28 : row.name[0] == '4' ? 14 : 7;
+        count.conv_bn(channels, row.c1x1, 1, size);
+        count.conv_bn(channels, row.c3x3_reduce, 1, size);
+        count.conv_bn(row.c3x3_reduce, row.c3x3, 3, size);
+        count.conv_bn(channels, row.c5x5_reduce, 1, size);
+        count.conv_bn(row.c5x5_reduce, row.c5x5, 3, size);
+        count.conv_bn(channels, row.pool_proj, 1, size);
+        channels = row.c1x1 + row.c3x3 + row.c5x5 + row.pool_proj;
+    }
+    count.linear(channels, 1000);
+    return count;
+}
+
+constexpr Count count_inception_v2() {
+    Count count;
+    const auto unit = [&](int in, int out, int kernel, int size) {
+        count.conv(in, out, kernel, size, true);
+        count.batch_norm(out);
+    };
+    unit(3, 64, 7, 112);
+    unit(64, 64, 1, 56);
+    unit(64, 192, 3, 56);
+    int channels = 192, size = 28;
+    for (const InceptionV2Row& row : kInceptionV2Rows) {
+        const bool halves = row.pool == InceptionV2Pool::pass_through;
+        const int after = halves ? size / 2 : size;
+        if (!halves) unit(channels, row.c1x1, 1, size);
+        unit(channels, row.c3x3_reduce, 1, size);
+        unit(row.c3x3_reduce, row.c3x3, 3, after);
+        unit(channels, row.double_3x3_reduce, 1, size);
+        unit(row.double_3x3_reduce, row.double_3x3, 3, size);
+        unit(row.double_3x3, row.double_3x3, 3, after);
+        if (!halves) unit(channels, row.pool_proj, 1, size);
+        channels = row.c1x1 + row.c3x3 + row.double_3x3 + (halves ? channels : row.pool_proj);
+        size = after;
+    }
+    count.linear(channels, 1000);
+    return count;
+}
+
 /// A registry row: the published numbers. GMACs are published to three digits after the point.
 constexpr bool published(std::string_view name, const Count& count) {
     for (const ModelInfo& m : detail::kModels) {
@@ -162,6 +231,10 @@ static_assert(weight_layers(kResNet152) == 152);
 
 static_assert(published("mobilenet_v1", count_mobilenet_v1()));
 static_assert(published("mobilenet_v2", count_mobilenet_v2(kMobileNetV2)));
+static_assert(published("mobilenet_v3_large", count_mobilenet_v3(kMobileNetV3Large)));
+static_assert(published("mobilenet_v3_small", count_mobilenet_v3(kMobileNetV3Small)));
+static_assert(published("googlenet", count_inception_v1()));
+static_assert(published("bn_inception", count_inception_v2()));
 
 std::int64_t macs_at(const Graph& graph, int size) {
     const auto shapes = try_infer_shapes(graph, 1, {size, size});
@@ -193,6 +266,10 @@ TEST_CASE("graphs cost exactly what the tables' arithmetic says") {
     check(resnet50(), count_resnet(kResNet50));
     check(mobilenet_v1(), count_mobilenet_v1());
     check(mobilenet_v2(), count_mobilenet_v2(kMobileNetV2));
+    check(mobilenet_v3_large(), count_mobilenet_v3(kMobileNetV3Large));
+    check(mobilenet_v3_small(), count_mobilenet_v3(kMobileNetV3Small));
+    check(inception_v1(), count_inception_v1());
+    check(inception_v2(), count_inception_v2());
 }
 
 TEST_CASE("the paper's placement of a bottleneck's stride costs less, and as many parameters") {

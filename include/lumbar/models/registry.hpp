@@ -1,8 +1,12 @@
 // The models by name: what programs, tests and benchmarks run over.
 #pragma once
 
+#include <lumbar/models/inception_v1.hpp>
+#include <lumbar/models/inception_v2.hpp>
+#include <lumbar/models/inception_v3.hpp>
 #include <lumbar/models/mobilenet_v1.hpp>
 #include <lumbar/models/mobilenet_v2.hpp>
+#include <lumbar/models/mobilenet_v3.hpp>
 #include <lumbar/models/resnet.hpp>
 #include <lumbar/models/vgg.hpp>
 
@@ -55,6 +59,22 @@ inline Graph build_mobilenet_v2(const ModelOptions& o) {
                          .width = o.width,
                          .numerics = o.numerics});
 }
+template <const MobileNetV3Table& Table>
+Graph build_mobilenet_v3(const ModelOptions& o) {
+    return mobilenet_v3(Table, {.classes = o.classes,
+                                .input_channels = o.input_channels,
+                                .width = o.width,
+                                .numerics = o.numerics});
+}
+inline Graph build_inception_v1(const ModelOptions& o) {
+    return inception_v1({.classes = o.classes, .input_channels = o.input_channels});
+}
+inline Graph build_inception_v2(const ModelOptions& o) {
+    return inception_v2({.classes = o.classes, .input_channels = o.input_channels});
+}
+inline Graph build_inception_v3(const ModelOptions& o) {
+    return inception_v3({.classes = o.classes, .input_channels = o.input_channels});
+}
 
 // clang-format off
 inline constexpr std::array kModels{
@@ -73,6 +93,11 @@ inline constexpr std::array kModels{
     ModelInfo{"resnet152",    "resnet",    "1512.03385",  60192808, 11.514, 224, false, build_resnet<kResNet152>},
     ModelInfo{"mobilenet_v1", "mobilenet", "1704.04861",   4231976,  0.569, 224, true,  build_mobilenet_v1},
     ModelInfo{"mobilenet_v2", "mobilenet", "1801.04381",   3504872,  0.301, 224, true,  build_mobilenet_v2},
+    ModelInfo{"mobilenet_v3_large", "mobilenet", "1905.02244", 5483032, 0.217, 224, true, build_mobilenet_v3<kMobileNetV3Large>},
+    ModelInfo{"mobilenet_v3_small", "mobilenet", "1905.02244", 2542856, 0.057, 224, true, build_mobilenet_v3<kMobileNetV3Small>},
+    ModelInfo{"googlenet",    "inception", "1409.4842",    6624904,  1.498, 224, false, build_inception_v1},
+    ModelInfo{"bn_inception", "inception", "1502.03167",  11295240,  2.033, 224, false, build_inception_v2},
+    ModelInfo{"inception_v3", "inception", "1512.00567",  23834568,  5.713, 299, false, build_inception_v3},
 };
 // clang-format on
 }  // namespace detail
