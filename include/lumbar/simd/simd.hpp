@@ -170,6 +170,18 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> greater_or_second(const Vector<Arch>& a, const
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return a > b ? a : b;
     } else {
+        // One instruction on x86, defined as just this; xsimd::max has its operands in an order
+        // that differs between versions, and g++ 12 makes two instructions of the selection (2 to
+        // 5 % of MobileNet V2's expansions).
+#if defined(__AVX512F__)
+        if constexpr (sizeof(Vector<Arch>) == 64) return _mm512_max_ps(a, b);
+#endif
+#if defined(__AVX__)
+        if constexpr (sizeof(Vector<Arch>) == 32) return _mm256_max_ps(a, b);
+#endif
+#if defined(__SSE2__)
+        if constexpr (sizeof(Vector<Arch>) == 16) return _mm_max_ps(a, b);
+#endif
         return xsimd::select(a > b, a, b);
     }
 }
@@ -180,6 +192,15 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> less_or_second(const Vector<Arch>& a, const Ve
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return a < b ? a : b;
     } else {
+#if defined(__AVX512F__)
+        if constexpr (sizeof(Vector<Arch>) == 64) return _mm512_min_ps(a, b);
+#endif
+#if defined(__AVX__)
+        if constexpr (sizeof(Vector<Arch>) == 32) return _mm256_min_ps(a, b);
+#endif
+#if defined(__SSE2__)
+        if constexpr (sizeof(Vector<Arch>) == 16) return _mm_min_ps(a, b);
+#endif
         return xsimd::select(a < b, a, b);
     }
 }
@@ -198,7 +219,7 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> max_or_nan(const Vector<Arch>& running, const 
         return running >= x || running != running ? running : x;
     } else {
         // Not running != running: xsimd 8.1 compares with an ordered predicate, false for NaN.
-        return xsimd::select(x == x, xsimd::select(x > running, x, running), x);
+        return xsimd::select(x == x, greater_or_second<Arch>(x, running), x);
     }
 }
 
