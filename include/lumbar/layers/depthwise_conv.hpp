@@ -6,7 +6,9 @@
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -66,28 +68,36 @@ class DepthwiseConv {
 
     void run(const DepthwiseCall& call, const float* packed, std::int64_t begin,
              std::int64_t end) const noexcept {
-        const int lanes = kernels_->lanes;
         const int rows = rows_in_unit(call), height = call.out.shape.h;
         const int units_high = ceil_div(height, rows), groups = call.out.groups();
+        for (std::int64_t unit = begin; unit < end;) {
+            const int first = static_cast<int>(unit % units_high);
+            const int g = static_cast<int>(unit / units_high % groups);
+            const int n = static_cast<int>(unit / units_high / groups);
+            const int count =
+                static_cast<int>(std::min<std::int64_t>(units_high - first, end - unit));
+            run_rows(call, packed, n, g, first * rows, std::min((first + count) * rows, height));
+            unit += count;
+        }
+    }
+
+    /// Rows [begin, end) of one group of channels of one image.
+    void run_rows(const DepthwiseCall& call, const float* packed, int n, int g, int begin,
+                  int end) const noexcept {
         DepthwiseTile t;
         t.kernel_h = geometry_.kernel.h;
         t.kernel_w = geometry_.kernel.w;
         t.tap_row = geometry_.dilation.h * call.in.row;
-        t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * lanes;
-        t.step = std::ptrdiff_t{geometry_.stride.w} * lanes;
+        t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * kernels_->lanes;
+        t.step = std::ptrdiff_t{geometry_.stride.w} * kernels_->lanes;
         t.epilogue = call.epilogue;
-        for (std::int64_t unit = begin; unit < end; ++unit) {
-            const int y = static_cast<int>(unit % units_high) * rows;
-            const int g = static_cast<int>(unit / units_high % groups);
-            const int n = static_cast<int>(unit / units_high / groups);
-            t.weights = packed + static_cast<std::size_t>(g) * group_size();
-            t.bias = t.weights + geometry_.filter_size() * lanes;
-            if (rows == 2 && y + 1 < height) {
-                run_pair(call, t, n, g, y);
-            } else {
-                run_row(call, t, n, g, y);
-            }
+        t.weights = packed + static_cast<std::size_t>(g) * group_size();
+        t.bias = t.weights + geometry_.filter_size() * kernels_->lanes;
+        int y = begin;
+        if (rows_in_unit(call) == 2) {
+            for (; y + 1 < end; y += 2) run_pair(call, t, n, g, y);
         }
+        for (; y < end; ++y) run_row(call, t, n, g, y);
     }
 
    private:

@@ -121,6 +121,23 @@ class DirectConv {
         }
     }
 
+    /// Blocks of output channels, and the groups of channels that are block `b`'s. For layers that
+    /// are not plain, with one destination.
+    int blocks() const { return static_cast<int>(blocks_.size()); }
+    int first_group(int b) const { return blocks_[static_cast<std::size_t>(b)].first_group; }
+    int groups(int b) const { return blocks_[static_cast<std::size_t>(b)].groups; }
+
+    /// Computes rows [begin, end) of one image for one block. Precondition: planes of the output
+    /// are not dense.
+    void run_rows(const ConvCall& call, const float* packed, int block, int image, int begin,
+                  int end) const noexcept {
+        const Rows rows = rows_of(call);
+        const std::int64_t first =
+            (std::int64_t{block} * call.out[0].shape.n + image) * rows.count * rows.runs;
+        run_blocked(call, packed, first + std::int64_t{begin} * rows.runs,
+                    first + std::int64_t{end} * rows.runs);
+    }
+
    private:
     struct Block {
         int destination = 0;

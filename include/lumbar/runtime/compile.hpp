@@ -50,7 +50,7 @@ LUMBAR_COLD inline bool reads_plain_input(const Graph& graph) {
 /// goes between.
 LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Shape>& shapes,
                                                int lanes) {
-    const MemoryPlan plan = plan_memory(graph, shapes, lanes, false);
+    const MemoryPlan plan = plan_memory(graph, shapes, lanes, std::vector<bool>(shapes.size()));
     std::vector<Node> nodes;
     std::vector<int> renumbered;
     for (Node node : graph.nodes()) {
@@ -78,6 +78,35 @@ LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Sh
     for (int& output : graph.outputs()) output = renumbered[static_cast<std::size_t>(output)];
     graph.nodes() = std::move(nodes);
     return graph;
+}
+
+inline bool is_depthwise(const ConvGeometry& g, const Node& node) {
+    return g.depthwise() && !node.residual && g.groups > 1;
+}
+
+/// The pointwise convolutions, by node, that are computed by the step of the depthwise convolution
+/// which alone reads them: their values are never stored.
+LUMBAR_COLD inline std::vector<bool> fused_into_depthwise(const Graph& graph,
+                                                          const std::vector<Shape>& shapes) {
+    const auto read_by = readers(graph);
+    std::vector<bool> fused(shapes.size());
+    for (int id = 0; id < graph.size(); ++id) {
+        const Node& node = graph.node(id);
+        const auto* depthwise = node.as<op::Conv>();
+        if (!depthwise) continue;
+        const int in = node.inputs[0];
+        const Node& wide = graph.node(in);
+        const auto* pointwise = wide.as<op::Conv>();
+        if (!pointwise || wide.residual || wide.slice || pointwise->groups > 1 ||
+            graph.node(wide.inputs[0]).as<op::Input>() || !only_reader(read_by, in, id)) {
+            continue;
+        }
+        const std::size_t i = static_cast<std::size_t>(in);
+        fused[i] =
+            is_depthwise(geometry_of(*depthwise, shapes[i]), node) &&
+            geometry_of(*pointwise, shapes[static_cast<std::size_t>(wide.inputs[0])]).pointwise();
+    }
+    return fused;
 }
 
 /// Makes the steps of a plan whose graph, shapes and memory are there.
@@ -139,7 +168,13 @@ class StepMaker {
         const Node& node = plan_.graph.node(id);
         const int in = node.inputs[0];
         const ConvGeometry geometry = geometry_of(c, shape(in));
-        if (geometry.depthwise() && !node.residual && geometry.groups > 1) {
+        if (plan_.memory.place(id).buffer < 0)
+            return;  // the depthwise convolution after it does it
+        if (is_depthwise(geometry, node)) {
+            if (plan_.memory.place(in).buffer < 0 && !plan_.graph.node(in).as<op::Input>()) {
+                make_conv_depthwise(id, geometry, epilogue);
+                return;
+            }
             DepthwiseConv layer(*plan_.kernels, geometry);
             PackedWeights packed = pack(node, layer, "depthwise");
             add(id, "depthwise",
@@ -165,6 +200,25 @@ class StepMaker {
         PackedWeights packed = pack(node, layer, algorithm);
         const std::size_t scratch = layer.scratch_size(out);
         add(id, algorithm, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
+            scratch);
+    }
+
+    /// The depthwise convolution `id` with the pointwise one before it.
+    LUMBAR_COLD void make_conv_depthwise(int id, const ConvGeometry& geometry,
+                                         const Epilogue& epilogue) {
+        const Node& node = plan_.graph.node(id);
+        const Node& wide = plan_.graph.node(node.inputs[0]);
+        const int in = wide.inputs[0];
+        const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
+        ConvDepthwise layer(*plan_.kernels, geometry_of(*wide.as<op::Conv>(), shape(in)), geometry,
+                            shape(node.inputs[0]), shape(id), threads > 1 ? 4 * threads : 1);
+        PackedWeights conv_packed =
+            pack(wide, layer.conv(), cat({"direct ", layer.conv().tile_groups()}));
+        PackedWeights packed = pack(node, layer.depthwise(), "depthwise");
+        const std::size_t scratch = layer.scratch_size();
+        add(id, "pointwise + depthwise",
+            ConvDepthwiseStep{std::move(layer), std::move(conv_packed), std::move(packed), in, id,
+                              Epilogue::of(wide.activation), epilogue},
             scratch);
     }
 
@@ -309,7 +363,9 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     for (const int id : plan->graph.outputs()) {
         plan->outputs.push_back(plan->shapes[static_cast<std::size_t>(id)]);
     }
-    plan->memory = plan_memory(plan->graph, plan->shapes, lanes, reads_plain_input(plan->graph));
+    std::vector<bool> unstored = fused_into_depthwise(plan->graph, plan->shapes);
+    unstored[0] = reads_plain_input(plan->graph);
+    plan->memory = plan_memory(plan->graph, plan->shapes, lanes, unstored);
     StepMaker(*plan).make_all();
     return Network(std::shared_ptr<const Plan>(std::move(plan)));
 }

@@ -27,7 +27,7 @@ struct Buffer {
 
 /// Where a value lives: a buffer of its own, or a slice of a concatenation's.
 struct Place {
-    int buffer = -1;  ///< none: the value is never stored (a plain input)
+    int buffer = -1;  ///< none: the value is never stored
     int first_group = 0;
     Shape shape;
 };
@@ -37,8 +37,10 @@ struct MemoryPlan {
     std::vector<Place> places;  ///< by node
     std::size_t arena_floats = 0;
 
+    const Place& place(int node) const { return places[static_cast<std::size_t>(node)]; }
+
     BlockedView view(int node, float* arena) const {
-        const Place& p = places[static_cast<std::size_t>(node)];
+        const Place& p = place(node);
         const Buffer& b = buffers[static_cast<std::size_t>(p.buffer)];
         BlockedView v = b.layout.view(arena + b.offset);
         v.data += p.first_group * v.group;
@@ -96,9 +98,10 @@ LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
 
 }  // namespace detail
 
-/// `graph` after all passes. `plain_input`: the input is read as it is and needs no place.
+/// `graph` after all passes. `unstored`, by node: values that need no place, an input that is read
+/// as it is, or what the one step that reads it computes itself; that step reads their inputs.
 LUMBAR_COLD inline MemoryPlan plan_memory(const Graph& graph, const std::vector<Shape>& shapes,
-                                          int lanes, bool plain_input) {
+                                          int lanes, const std::vector<bool>& unstored) {
     MemoryPlan plan;
     plan.places.resize(shapes.size());
     const auto borders = detail::borders_needed(graph, shapes);
@@ -108,7 +111,7 @@ LUMBAR_COLD inline MemoryPlan plan_memory(const Graph& graph, const std::vector<
         const std::size_t i = static_cast<std::size_t>(id);
         Place& place = plan.places[i];
         place.shape = shapes[i];
-        if (plain_input && node.as<op::Input>()) continue;
+        if (unstored[i]) continue;
         if (node.slice) {
             const Place& home = plan.places[static_cast<std::size_t>(node.slice->concat)];
             place.buffer = home.buffer;
@@ -128,7 +131,11 @@ LUMBAR_COLD inline MemoryPlan plan_memory(const Graph& graph, const std::vector<
         b.last = std::max(b.last, when);
     };
     for (int id = 0; id < graph.size(); ++id) {
-        for (const int input : graph.node(id).inputs) alive_at(input, id);
+        for (const int input : graph.node(id).inputs) {
+            alive_at(input, id);
+            if (!unstored[static_cast<std::size_t>(input)]) continue;
+            for (const int before : graph.node(input).inputs) alive_at(before, id);
+        }
     }
     for (const int id : graph.outputs()) alive_at(id, graph.size());
     plan.arena_floats = detail::place_buffers(plan.buffers);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lumbar/layers/across_channels.hpp>
+#include <lumbar/layers/conv_depthwise.hpp>
 #include <lumbar/layers/depthwise_conv.hpp>
 #include <lumbar/layers/direct_conv.hpp>
 #include <lumbar/layers/linear.hpp>
@@ -140,6 +141,26 @@ struct DepthwiseStep {
     std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         layer.run(call(r), weights->data(), begin, end);
+    }
+};
+
+/// A pointwise convolution, and the depthwise one that reads it.
+struct ConvDepthwiseStep {
+    ConvDepthwise layer;
+    PackedWeights conv_weights;
+    PackedWeights weights;
+    int in;
+    int out;
+    Epilogue middle;
+    Epilogue epilogue;
+
+    ConvDepthwiseCall call(const RunContext& r) const {
+        return {r.view(in), r.view(out), middle, epilogue};
+    }
+    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end,
+             float* scratch) const noexcept {
+        layer.run(call(r), conv_weights->data(), weights->data(), begin, end, scratch);
     }
 };
 

@@ -1,0 +1,145 @@
+// A pointwise convolution and the depthwise convolution that alone reads its result, as one layer:
+// the wide tensor between them, which in a MobileNet does not fit into L2, is never stored.
+//
+// A unit of work is a block of channels and a strip of the result's rows. The pointwise convolution
+// writes the rows that the strip needs, of the block's channels only, into scratch that stays in
+// the cache; the depthwise convolution reads them there. Neighbouring strips compute the rows again
+// that both need, so that units are independent.
+#pragma once
+
+#include <lumbar/core/view.hpp>
+#include <lumbar/layers/depthwise_conv.hpp>
+#include <lumbar/layers/direct_conv.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// What one run works on: the input of the pointwise, the output of the depthwise convolution.
+struct ConvDepthwiseCall {
+    BlockedView in{};
+    BlockedView out{};
+    Epilogue middle{};  ///< of the pointwise convolution
+    Epilogue last{};    ///< of the depthwise convolution
+};
+
+class ConvDepthwise {
+   public:
+    ConvDepthwise() = default;
+    /// `middle`: the shape between the two; `out`: of the result. `units`: how many there should be
+    /// at least, for threads to share, where rows are many enough.
+    ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
+                  const ConvGeometry& depthwise, const Shape& middle, const Shape& out, int units)
+        : conv_(kernels, conv, {.plain_input = false, .row_pixels = middle.w, .destinations = {}}),
+          depthwise_(kernels, depthwise),
+          middle_(middle),
+          border_(border_read(depthwise, middle)),
+          lanes_(kernels.lanes) {
+        // One more pixel: tiles go row by row.
+        row_ = std::ptrdiff_t{middle.w + border_.left + border_.right + 1} * lanes_;
+        constexpr std::ptrdiff_t kMostFloats = std::ptrdiff_t{448} * 1024 / sizeof(float);
+        const int stride = depthwise.stride.h;
+        const auto floats = [&](int strips) {
+            const int rows = std::min(ceil_div(out.h, strips) * stride + extra_rows(),
+                                      middle.h + border_.top + border_.bottom);
+            return conv_.tile_groups() * rows * row_;
+        };
+        int strips = 1;
+        while (floats(strips) > kMostFloats && ceil_div(out.h, strips) > 4) ++strips;
+        // At least 14 rows of the wide tensor: the rows that are computed twice cost less than an
+        // idle thread.
+        while (out.n * conv_.blocks() * strips < units && out.h * stride / (strips + 1) >= 14) {
+            ++strips;
+        }
+        // Pairs of rows stay together.
+        const int strip_rows = round_up(ceil_div(out.h, strips), 2);
+        strip_rows_ = strip_rows;
+        strips_ = ceil_div(out.h, strip_rows);
+        scratch_size_ = static_cast<std::size_t>(
+            conv_.tile_groups() *
+            std::min(strip_rows * stride + extra_rows(), middle.h + border_.top + border_.bottom) *
+            row_);
+    }
+
+    const DirectConv& conv() const { return conv_; }
+    const DepthwiseConv& depthwise() const { return depthwise_; }
+
+    /// Floats of scratch that one thread needs.
+    std::size_t scratch_size() const { return scratch_size_; }
+
+    std::int64_t units(const ConvDepthwiseCall& call) const {
+        return std::int64_t{call.out.shape.n} * conv_.blocks() * strips_;
+    }
+
+    /// `conv_packed` and `depthwise_packed`: as conv() and depthwise() pack them.
+    void run(const ConvDepthwiseCall& call, const float* conv_packed, const float* depthwise_packed,
+             std::int64_t begin, std::int64_t end, float* scratch) const noexcept {
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+            const int strip = static_cast<int>(unit % strips_);
+            const int block = static_cast<int>(unit / strips_ % conv_.blocks());
+            const int n = static_cast<int>(unit / strips_ / conv_.blocks());
+            const int first_row = strip * strip_rows_;
+            const int last_row = std::min(first_row + strip_rows_, call.out.shape.h);
+            const Rows held = rows_read(first_row, last_row);
+
+            // A view of which only these rows, and this block's groups, are there.
+            BlockedView wide;
+            wide.shape = middle_;
+            wide.lanes = lanes_;
+            wide.border = border_;
+            wide.row = row_;
+            wide.group = (held.end - held.begin) * row_;
+            wide.data = scratch + std::ptrdiff_t{border_.left} * lanes_ - held.begin * row_ -
+                        conv_.first_group(block) * wide.group;
+
+            ConvCall conv;
+            conv.in = call.in;
+            conv.out = {&wide, 1};
+            conv.epilogue = call.middle;
+            conv_.run_rows(conv, conv_packed, block, n, std::max(held.begin, 0),
+                           std::min(held.end, middle_.h));
+            const DepthwiseCall depthwise{wide, call.out, call.last};
+            for (int g = 0; g < conv_.groups(block); ++g) {
+                depthwise_.run_rows(depthwise, depthwise_packed, n, conv_.first_group(block) + g,
+                                    first_row, last_row);
+            }
+        }
+    }
+
+   private:
+    struct Rows {
+        int begin = 0;
+        int end = 0;
+    };
+
+    /// Rows that a strip reads beyond `stride` for each of its own.
+    int extra_rows() const {
+        const ConvGeometry& g = depthwise_.geometry();
+        return (g.kernel.h - 1) * g.dilation.h + border_.top + border_.bottom;
+    }
+
+    /// The rows of the wide tensor that rows [first, last) of the result need; with all of the
+    /// border where they touch it, for the row beside it writes all its zeros.
+    Rows rows_read(int first, int last) const {
+        const ConvGeometry& g = depthwise_.geometry();
+        Rows r{first * g.stride.h - g.padding.top,
+               (last - 1) * g.stride.h - g.padding.top + (g.kernel.h - 1) * g.dilation.h + 1};
+        if (r.begin <= 0) r.begin = -border_.top;
+        if (r.end >= middle_.h) r.end = middle_.h + border_.bottom;
+        return r;
+    }
+
+    DirectConv conv_;
+    DepthwiseConv depthwise_;
+    Shape middle_;
+    Padding border_;
+    int lanes_ = 1;
+    std::ptrdiff_t row_ = 0;
+    int strips_ = 1;
+    int strip_rows_ = 1;
+    std::size_t scratch_size_ = 0;
+};
+
+LUMBAR_NAMESPACE_END
