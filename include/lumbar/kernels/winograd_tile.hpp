@@ -215,7 +215,9 @@ LUMBAR_NEVER_INLINE void winograd_output(const float* points, std::ptrdiff_t ste
     }
 }
 
-/// One algorithm: the outputs of a tile, the taps of its filter, and its functions.
+/// One algorithm: the outputs of a tile, the taps of its filter, and its functions. Those of a tile
+/// along a row are those of a column: whoever calls them passes the distance between pixels as that
+/// between rows, and columns as rows.
 struct WinogradTile {
     int out_rows = 0;
     int out_columns = 0;
@@ -227,20 +229,34 @@ struct WinogradTile {
 
     constexpr int in_rows() const { return out_rows + taps_h - 1; }
     constexpr int in_columns() const { return out_columns + taps_w - 1; }
+    constexpr bool along_row() const { return taps_h == 1; }
     constexpr int points() const { return in_rows() * in_columns(); }
 };
 
 namespace detail {
-template <class Arch, int OutRows, int TapsH, int OutColumns, int TapsW>
-constexpr WinogradTile winograd_tile() {
-    constexpr int rows = OutRows + TapsH - 1, columns = OutColumns + TapsW - 1;
-    return {OutRows,
-            OutColumns,
-            TapsH,
-            TapsW,
-            &winograd_filter_tile<rows, TapsH, columns, TapsW>,
-            &winograd_input<Arch, rows, columns>,
-            &winograd_output<Arch, rows, OutRows, columns, OutColumns>};
+template <class Arch, int Outputs, int Taps>
+constexpr WinogradTile square_winograd_tile() {
+    constexpr int n = Outputs + Taps - 1;
+    return {Outputs,
+            Outputs,
+            Taps,
+            Taps,
+            &winograd_filter_tile<n, Taps, n, Taps>,
+            &winograd_input<Arch, n, n>,
+            &winograd_output<Arch, n, Outputs, n, Outputs>};
+}
+
+/// Along a row (`taps_h` is 1) or a column: the same functions.
+template <class Arch, int Outputs, int Taps>
+constexpr WinogradTile linear_winograd_tile(bool column) {
+    constexpr int n = Outputs + Taps - 1;
+    return {column ? Outputs : 1,
+            column ? 1 : Outputs,
+            column ? Taps : 1,
+            column ? 1 : Taps,
+            &winograd_filter_tile<n, Taps, 1, 1>,
+            &winograd_input<Arch, n, 1>,
+            &winograd_output<Arch, n, Outputs, 1, 1>};
 }
 }  // namespace detail
 
@@ -249,10 +265,13 @@ using WinogradTileTable = std::array<WinogradTile, 7>;
 
 template <class Arch>
 constexpr WinogradTileTable winograd_tiles() {
-    return {detail::winograd_tile<Arch, 4, 3, 4, 3>(), detail::winograd_tile<Arch, 2, 3, 2, 3>(),
-            detail::winograd_tile<Arch, 2, 5, 2, 5>(), detail::winograd_tile<Arch, 1, 1, 4, 7>(),
-            detail::winograd_tile<Arch, 4, 7, 1, 1>(), detail::winograd_tile<Arch, 1, 1, 4, 3>(),
-            detail::winograd_tile<Arch, 4, 3, 1, 1>()};
+    return {detail::square_winograd_tile<Arch, 4, 3>(),
+            detail::square_winograd_tile<Arch, 2, 3>(),
+            detail::square_winograd_tile<Arch, 2, 5>(),
+            detail::linear_winograd_tile<Arch, 4, 7>(false),
+            detail::linear_winograd_tile<Arch, 4, 7>(true),
+            detail::linear_winograd_tile<Arch, 4, 3>(false),
+            detail::linear_winograd_tile<Arch, 4, 3>(true)};
 }
 
 LUMBAR_NAMESPACE_END

@@ -30,8 +30,9 @@ class ConvDepthwise {
     ConvDepthwise() = default;
     /// `middle`: the shape between the two; `out`: of the result. `units`: how many there should be
     /// at least, for threads to share, where rows are many enough.
-    ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
-                  const ConvGeometry& depthwise, const Shape& middle, const Shape& out, int units)
+    LUMBAR_COLD ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
+                              const ConvGeometry& depthwise, const Shape& middle, const Shape& out,
+                              int units)
         : conv_(kernels, conv, {.plain_input = false, .row_pixels = middle.w, .destinations = {}}),
           depthwise_(kernels, depthwise),
           middle_(middle),

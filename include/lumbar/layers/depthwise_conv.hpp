@@ -25,7 +25,7 @@ class DepthwiseConv {
    public:
     DepthwiseConv() = default;
     /// Precondition: geometry.depthwise().
-    DepthwiseConv(const KernelTable& kernels, const ConvGeometry& geometry)
+    LUMBAR_COLD DepthwiseConv(const KernelTable& kernels, const ConvGeometry& geometry)
         : kernels_(&kernels), geometry_(geometry), tiles_(&kernels.depthwise) {
         const auto is = [&](int k) {
             return geometry.kernel == Extent{k, k} && geometry.dilation.w == 1;
@@ -49,7 +49,7 @@ class DepthwiseConv {
 
     /// As DirectConv::pack.
     template <class ReadFilter>
-    void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
         const std::size_t lanes = static_cast<std::size_t>(kernels_->lanes);
         const std::size_t taps = static_cast<std::size_t>(geometry_.filter_size());
         std::vector<float> filter(taps);

@@ -39,7 +39,8 @@ class DirectConv {
     };
 
     DirectConv() = default;
-    DirectConv(const KernelTable& kernels, const ConvGeometry& geometry, const Options& options)
+    LUMBAR_COLD DirectConv(const KernelTable& kernels, const ConvGeometry& geometry,
+                           const Options& options)
         : kernels_(&kernels), geometry_(geometry), plain_(options.plain_input) {
         std::vector<int> destinations = options.destinations;
         if (destinations.empty()) destinations = {geometry.out_channels};
@@ -69,7 +70,7 @@ class DirectConv {
     /// Packs the filters. read_filter(channel, span) fills geometry().filter_size() weights in the
     /// order [in channel][row][column] and returns the bias; `packed` is zero-filled.
     template <class ReadFilter>
-    void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
         const int taps = geometry_.kernel.h * geometry_.kernel.w;
         const int group_in = geometry_.in_channels / geometry_.groups;
         const int group_out = geometry_.out_channels / geometry_.groups;
@@ -166,7 +167,7 @@ class DirectConv {
                1;
     }
 
-    void add_block(Block b, int first_channel, int channels) {
+    LUMBAR_COLD void add_block(Block b, int first_channel, int channels) {
         const int group_in = geometry_.in_channels / geometry_.groups;
         const int group_out = geometry_.out_channels / geometry_.groups;
         const int first_in = first_channel / group_out * group_in;
@@ -186,8 +187,8 @@ class DirectConv {
     }
 
     /// The groups per tile that cost least.
-    static int choose_groups(const KernelTable& kernels, const ConvGeometry& geometry,
-                             const std::vector<int>& destinations, int row_pixels) {
+    LUMBAR_COLD static int choose_groups(const KernelTable& kernels, const ConvGeometry& geometry,
+                                         const std::vector<int>& destinations, int row_pixels) {
         const int group_in = geometry.in_channels / geometry.groups;
         const int group_out = geometry.out_channels / geometry.groups;
         int best = 1;

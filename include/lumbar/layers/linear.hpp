@@ -24,7 +24,7 @@ class LinearLayer {
    public:
     LinearLayer() = default;
     /// `in` gives the channels, height and width that are flattened; its batch does not matter.
-    LinearLayer(const KernelTable& kernels, const Shape& in, int outputs)
+    LUMBAR_COLD LinearLayer(const KernelTable& kernels, const Shape& in, int outputs)
         : kernels_(&kernels),
           in_(in),
           outputs_(outputs),
@@ -43,7 +43,7 @@ class LinearLayer {
 
     /// As DirectConv::pack, with filters in the order [channel][row][column].
     template <class ReadFilter>
-    void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
         const std::ptrdiff_t width = block_width();
         const int lanes = kernels_->lanes;
         const int pixels = static_cast<int>(in_.pixels());

@@ -20,7 +20,7 @@ struct PoolCall {
 class Pooling {
    public:
     Pooling() = default;
-    Pooling(const KernelTable& kernels, const PoolGeometry& geometry, const Shape& in)
+    LUMBAR_COLD Pooling(const KernelTable& kernels, const PoolGeometry& geometry, const Shape& in)
         : kernels_(&kernels), geometry_(geometry) {
         const Shape out = output_shape(geometry, in);
         rows_ = spans(out.h, in.h, geometry.adaptive.h > 0, geometry.kernel.h, geometry.stride.h,

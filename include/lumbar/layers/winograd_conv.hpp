@@ -36,8 +36,8 @@ class WinogradConv {
     WinogradConv() = default;
     /// `out`: the shape of the result. `threads`: how many blocks there should be at least, where
     /// the image is large enough.
-    WinogradConv(const KernelTable& kernels, const WinogradTile& tile, const ConvGeometry& geometry,
-                 const Shape& out, int threads)
+    LUMBAR_COLD WinogradConv(const KernelTable& kernels, const WinogradTile& tile,
+                             const ConvGeometry& geometry, const Shape& out, int threads)
         : kernels_(&kernels),
           tile_(&tile),
           geometry_(geometry),
@@ -83,7 +83,7 @@ class WinogradConv {
 
     /// Packs the filters; see DirectConv::pack.
     template <class ReadFilter>
-    void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
         const int taps = tile_->taps_h * tile_->taps_w, points = tile_->points();
         const int in_channels = geometry_.in_channels;
         std::vector<float> filter(static_cast<std::size_t>(geometry_.filter_size()));
@@ -167,6 +167,9 @@ class WinogradConv {
     }
     std::ptrdiff_t bias_at() const { return block_at(out_groups_); }
 
+    /// What the tile's functions take as the distance between rows.
+    std::ptrdiff_t row_of(std::ptrdiff_t row) const { return tile_->along_row() ? lanes() : row; }
+
     struct Place {
         int n, y, x;  ///< the image, and the first output pixel
     };
@@ -189,7 +192,7 @@ class WinogradConv {
             if (y >= -in.border.top && x >= -in.border.left &&
                 y + rows <= in.shape.h + in.border.bottom &&
                 x + columns <= in.shape.w + in.border.right) {
-                tile_->input(from, in.row, to, v_point_);
+                tile_->input(from, row_of(in.row), to, v_point_);
                 continue;
             }
             // Of what lies outside the image, nothing is read.
@@ -201,7 +204,7 @@ class WinogradConv {
                 std::copy_n(from + r * in.row + std::ptrdiff_t{left} * lanes(),
                             (right - left) * lanes(), copy + (r * columns + left) * lanes());
             }
-            tile_->input(copy, std::ptrdiff_t{columns} * lanes(), to, v_point_);
+            tile_->input(copy, row_of(std::ptrdiff_t{columns} * lanes()), to, v_point_);
         }
     }
 
@@ -246,21 +249,23 @@ class WinogradConv {
         const BlockedView& out = call.out[0];
         WinogradOutput to;
         to.bias = biases + std::ptrdiff_t{group} * lanes();
-        to.out_row = out.row;
+        to.out_row = row_of(out.row);
         to.low = call.epilogue.low;
         to.high = call.epilogue.high;
         for (int i = 0; i < count; ++i, products += lanes()) {
             const Place at = place(first + i);
-            to.rows = std::min(tile_->out_rows, out.shape.h - at.y);
-            to.columns = std::min(tile_->out_columns, out.shape.w - at.x);
+            const int rows = std::min(tile_->out_rows, out.shape.h - at.y);
+            const int columns = std::min(tile_->out_columns, out.shape.w - at.x);
+            to.rows = tile_->along_row() ? columns : rows;
+            to.columns = tile_->along_row() ? rows : columns;
             to.out = out.pixel(at.n, group, at.y, at.x);
             if (call.residual) {
                 to.residual = call.residual->pixel(at.n, group, at.y, at.x);
-                to.residual_row = call.residual->row;
+                to.residual_row = row_of(call.residual->row);
             }
             tile_->output(products, m_point_, to);
-            if (at.x + to.columns < out.shape.w) continue;
-            for (int r = 0; r < to.rows; ++r) clear_border_of_row(out, at.n, group, at.y + r);
+            if (at.x + columns < out.shape.w) continue;
+            for (int r = 0; r < rows; ++r) clear_border_of_row(out, at.n, group, at.y + r);
         }
     }
 

@@ -86,8 +86,8 @@ struct InceptionV2Builder {
 
 }  // namespace detail
 
-/// The network from the image to the logits. Input sizes from 15 pixels whose images of 1/8 and 1/16
-/// have even heights and widths: others do not fit together where the network halves them.
+/// The network from the image to the logits. Input sizes from 15 pixels whose images of 1/8 and
+/// 1/16 have even heights and widths: others do not fit together where the network halves them.
 LUMBAR_COLD inline Graph inception_v2(const InceptionV2Options& options = {}) {
     Graph graph("bn_inception");
     const detail::InceptionV2Builder build{options};

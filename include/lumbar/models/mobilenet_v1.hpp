@@ -40,7 +40,7 @@ struct MobileNetV1Options {
 };
 
 /// The network from the image to the logits. Any input size (the paper's rho).
-inline Graph mobilenet_v1(const MobileNetV1Options& options = {}) {
+LUMBAR_COLD inline Graph mobilenet_v1(const MobileNetV1Options& options = {}) {
     Graph graph("mobilenet_v1");
     const PaddingMode mode = padding_mode(options.numerics);
     const auto channels = [&](int c) { return make_divisible(c * options.width); };

@@ -55,8 +55,9 @@ namespace detail {
 
 /// Expand 1x1 -> depthwise 3x3 -> project 1x1 without activation; with a shortcut where nothing
 /// changes its shape (figure 3, table 1).
-inline Value inverted_residual(Value x, const std::string& name, const InvertedResidualRow& row,
-                               int stride, Numerics numerics) {
+LUMBAR_COLD inline Value inverted_residual(Value x, const std::string& name,
+                                           const InvertedResidualRow& row, int stride,
+                                           Numerics numerics) {
     const double epsilon = batch_norm_epsilon(numerics);
     int part = 0;
     const auto next = [&] { return name + ".conv." + std::to_string(part++); };
@@ -78,7 +79,8 @@ inline Value inverted_residual(Value x, const std::string& name, const InvertedR
 
 /// The network of a table, from the image to the logits. Any input size. A table of one's own makes
 /// a network of one's own.
-inline Graph mobilenet_v2(const MobileNetV2Table& table, const MobileNetV2Options& options = {}) {
+LUMBAR_COLD inline Graph mobilenet_v2(const MobileNetV2Table& table,
+                                      const MobileNetV2Options& options = {}) {
     Graph graph(table.name);
     const double epsilon = batch_norm_epsilon(options.numerics);
     const auto channels = [&](int c) { return make_divisible(c * options.width); };
@@ -103,7 +105,7 @@ inline Graph mobilenet_v2(const MobileNetV2Table& table, const MobileNetV2Option
     return graph;
 }
 
-inline Graph mobilenet_v2(const MobileNetV2Options& options = {}) {
+LUMBAR_COLD inline Graph mobilenet_v2(const MobileNetV2Options& options = {}) {
     return mobilenet_v2(kMobileNetV2, options);
 }
 

@@ -47,22 +47,22 @@ struct ResNetOptions {
 namespace detail {
 
 /// The shortcut of a block: identity, or a 1x1 convolution where size or channels change.
-inline Value shortcut(Value x, const std::string& name, int channels, int stride) {
+LUMBAR_COLD inline Value shortcut(Value x, const std::string& name, int channels, int stride) {
     if (stride == 1 && x.channels() == channels) return x;
     return batch_norm(
         conv<1>(x, name + ".downsample.0", {.out_channels = channels, .stride = stride}),
         name + ".downsample.1");
 }
 
-inline Value basic_block(Value x, const std::string& name, int channels, int stride) {
+LUMBAR_COLD inline Value basic_block(Value x, const std::string& name, int channels, int stride) {
     Value y = conv<3>(x, name + ".conv1", {.out_channels = channels, .stride = stride});
     y = relu(batch_norm(y, name + ".bn1"));
     y = batch_norm(conv<3>(y, name + ".conv2", {.out_channels = channels}), name + ".bn2");
     return relu(y + shortcut(x, name, channels, stride));
 }
 
-inline Value bottleneck(Value x, const std::string& name, int channels, int stride,
-                        bool stride_on_3x3) {
+LUMBAR_COLD inline Value bottleneck(Value x, const std::string& name, int channels, int stride,
+                                    bool stride_on_3x3) {
     const int first = stride_on_3x3 ? 1 : stride, second = stride_on_3x3 ? stride : 1;
     Value y = conv<1>(x, name + ".conv1", {.out_channels = channels, .stride = first});
     y = relu(batch_norm(y, name + ".bn1"));
@@ -75,7 +75,7 @@ inline Value bottleneck(Value x, const std::string& name, int channels, int stri
 }  // namespace detail
 
 /// The network of one column, from the image to the logits. Any input size.
-inline Graph resnet(const ResNetTable& table, const ResNetOptions& options = {}) {
+LUMBAR_COLD inline Graph resnet(const ResNetTable& table, const ResNetOptions& options = {}) {
     Graph graph(table.name);
     Value x = graph.input(options.input_channels);
     x = relu(batch_norm(conv<7>(x, "conv1", {.out_channels = 64, .stride = 2}), "bn1"));  // 112

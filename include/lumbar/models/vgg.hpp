@@ -39,7 +39,7 @@ struct VggOptions {
 /// The network of one column, from the image to the logits. Any input of at least 32x32: the
 /// features are averaged to 7x7 before the classifier, as torchvision does (nothing changes at
 /// 224).
-inline Graph vgg(const VggTable& table, const VggOptions& options = {}) {
+LUMBAR_COLD inline Graph vgg(const VggTable& table, const VggOptions& options = {}) {
     Graph graph(std::string(table.name) + (options.batch_norm ? "_bn" : ""));
     Value x = graph.input(options.input_channels);
     int index = 0;  // of torchvision's nn.Sequential, which counts activations and pools too

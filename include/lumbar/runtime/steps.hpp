@@ -34,7 +34,7 @@ struct RunContext {
 /// Plain NCHW -> blocked. Units: planes.
 struct ImportStep {
     int out;
-    std::int64_t units(const RunContext& r) const {
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
         const BlockedView v = r.view(out);
         return std::int64_t{v.shape.n} * v.groups();
     }
@@ -51,7 +51,7 @@ struct ImportStep {
 struct ExportStep {
     int in;
     int output;  ///< index among the network's outputs
-    std::int64_t units(const RunContext& r) const {
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
         const BlockedView v = r.view(in);
         return std::int64_t{v.shape.n} * v.groups();
     }
@@ -71,20 +71,27 @@ struct ConvValues {
     int residual;  ///< below 0: none
     bool plain;
     Epilogue epilogue;
+};
 
-    template <class Body>
-    auto with_call(const RunContext& r, Body&& body) const {
-        const BlockedView to = r.view(out);
-        BlockedView added;
-        if (residual >= 0) added = r.view(residual);
-        ConvCall call;
-        if (!plain) call.in = r.view(in);
+/// The call of a convolution in one run.
+struct ConvRun {
+    LUMBAR_NEVER_INLINE ConvRun(const ConvValues& values, const RunContext& r)
+        : out(r.view(values.out)) {
+        if (!values.plain) call.in = r.view(values.in);
         call.plain = r.input;
-        call.out = {&to, 1};
-        call.residual = residual >= 0 ? &added : nullptr;
-        call.epilogue = epilogue;
-        return body(call);
+        call.out = {&out, 1};
+        if (values.residual >= 0) {
+            residual = r.view(values.residual);
+            call.residual = &residual;
+        }
+        call.epilogue = values.epilogue;
     }
+    ConvRun(const ConvRun&) = delete;
+    ConvRun& operator=(const ConvRun&) = delete;
+
+    BlockedView out;
+    BlockedView residual;
+    ConvCall call;
 };
 
 /// Direct or Winograd.
@@ -94,14 +101,12 @@ struct ConvStep {
     PackedWeights weights;
     ConvValues values;
 
-    std::int64_t units(const RunContext& r) const {
-        return values.with_call(r, [&](const ConvCall& call) { return layer.units(call); });
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
+        return layer.units(ConvRun(values, r).call);
     }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
              float* scratch) const noexcept {
-        values.with_call(r, [&](const ConvCall& call) {
-            layer.run(call, weights->data(), begin, end, scratch);
-        });
+        layer.run(ConvRun(values, r).call, weights->data(), begin, end, scratch);
     }
 };
 
@@ -112,8 +117,7 @@ struct WinogradTransformStep {
 
     std::int64_t units(const RunContext&) const { return layer->transform_units(); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
-        values.with_call(
-            r, [&](const ConvCall& call) { layer->run_transform(call, begin, end, r.shared); });
+        layer->run_transform(ConvRun(values, r).call, begin, end, r.shared);
     }
 };
 struct WinogradMultiplyStep {
@@ -124,9 +128,8 @@ struct WinogradMultiplyStep {
     std::int64_t units(const RunContext&) const { return layer->multiply_units(); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
              float* scratch) const noexcept {
-        values.with_call(r, [&](const ConvCall& call) {
-            layer->run_multiply(call, weights->data(), begin, end, r.shared, scratch);
-        });
+        layer->run_multiply(ConvRun(values, r).call, weights->data(), begin, end, r.shared,
+                            scratch);
     }
 };
 
@@ -138,7 +141,7 @@ struct DepthwiseStep {
     Epilogue epilogue;
 
     DepthwiseCall call(const RunContext& r) const { return {r.view(in), r.view(out), epilogue}; }
-    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         layer.run(call(r), weights->data(), begin, end);
     }
@@ -157,7 +160,7 @@ struct ConvDepthwiseStep {
     ConvDepthwiseCall call(const RunContext& r) const {
         return {r.view(in), r.view(out), middle, epilogue};
     }
-    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
              float* scratch) const noexcept {
         layer.run(call(r), conv_weights->data(), weights->data(), begin, end, scratch);
@@ -170,7 +173,7 @@ struct PoolStep {
     int out;
 
     PoolCall call(const RunContext& r) const { return {r.view(in), r.view(out)}; }
-    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         layer.run(call(r), begin, end);
     }
@@ -207,7 +210,7 @@ struct PixelwiseStep {
         call.epilogue = epilogue;
         return body(call);
     }
-    std::int64_t units(const RunContext& r) const {
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
         return with_call(r, [&](const PixelwiseCall& call) { return layer.units(call); });
     }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
@@ -223,7 +226,9 @@ struct CopyStep {
     ChannelCopyCall call(const RunContext& r) const {
         return {r.view(in), r.view(out), first_channel};
     }
-    std::int64_t units(const RunContext& r) const { return ChannelCopy{}.units(call(r)); }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
+        return ChannelCopy{}.units(call(r));
+    }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         ChannelCopy{}.run(call(r), begin, end);
     }
@@ -237,7 +242,7 @@ struct LinearStep {
     Epilogue epilogue;
 
     LinearCall call(const RunContext& r) const { return {r.view(in), r.view(out), epilogue}; }
-    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         layer.run(call(r), weights->data(), begin, end);
     }
@@ -250,7 +255,7 @@ struct ChannelsStep {
     int out;
 
     ChannelsCall call(const RunContext& r) const { return {r.view(in), r.view(out)}; }
-    std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         layer.run(call(r), begin, end);
     }
