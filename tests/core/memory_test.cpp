@@ -30,7 +30,8 @@ AlignedBuffer holding(std::size_t floats, float value) {
 }  // namespace
 
 TEST_CASE("a buffer is aligned and starts as zeros") {
-    constexpr std::size_t sizes[] = {1, 2, 15, 16, 17, 1000};
+    // The largest holds large pages.
+    constexpr std::size_t sizes[] = {1, 2, 15, 16, 17, 1000, std::size_t{3} << 20};
     for (std::size_t floats : sizes) {
         CAPTURE(floats);
         AlignedBuffer buffer(floats);

@@ -41,6 +41,7 @@ struct Golden {
                 .executor = nullptr,
                 .kernels = kernels,
                 .exact = exact,
+                .chooser = nullptr,
                 .allow_extra_tensors = false};
     }
 };
@@ -190,6 +191,7 @@ void check_resized(std::string_view model) {
                               .executor = nullptr,
                               .kernels = nullptr,
                               .exact = false,
+                              .chooser = nullptr,
                               .allow_extra_tensors = false};
     };
     const Network first = compile(graph, weights, options({64, 64, 1}));

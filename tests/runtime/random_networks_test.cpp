@@ -43,6 +43,7 @@ TEST_CASE("compiled networks yield what their graphs mean, on every instruction 
                                              .executor = nullptr,
                                              .kernels = kernels,
                                              .exact = false,
+                                             .chooser = nullptr,
                                              .allow_extra_tensors = false});
             const auto want = oracle::interpret_outputs(graph, oracle::Array(image), weights);
             Workspace workspace = network.workspace();

@@ -64,11 +64,14 @@
 #define LUMBAR_NEVER_INLINE __attribute__((noinline))
 // Runs once per network: compiled for size, which saves a user seconds of compile time.
 #define LUMBAR_COLD __attribute__((cold, noinline))
+// Not so, though only cold functions call it: g++ would take it for cold too.
+#define LUMBAR_HOT __attribute__((hot))
 #define LUMBAR_LAMBDA_INLINE __attribute__((always_inline))
 #else
 #define LUMBAR_ALWAYS_INLINE inline
 #define LUMBAR_NEVER_INLINE
 #define LUMBAR_COLD
+#define LUMBAR_HOT
 #define LUMBAR_LAMBDA_INLINE
 #endif
 

@@ -4,17 +4,40 @@
 #include <lumbar/config/config.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
 #include <utility>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 LUMBAR_NAMESPACE_BEGIN
 
 /// One cache line, and the widest vector register.
 inline constexpr std::size_t kAlignment = 64;
 
-/// A zero-filled array of floats, aligned to kAlignment. Move only. Throws std::bad_alloc.
+namespace detail {
+/// Asks for large pages for what of a range is made of them: weights that are read once per run
+/// cost a miss in the address translation every 4 KiB without them. Before the memory is touched.
+inline void request_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+    const std::uintptr_t first = (begin + kPage - 1) / kPage * kPage;
+    const std::uintptr_t last = (begin + bytes) / kPage * kPage;
+    // Where the system has none, nothing is lost.
+    if (first < last) {
+        (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    }
+#endif
+}
+}  // namespace detail
+
+/// A zero-filled array of floats, aligned to kAlignment, in large pages where it is large enough
+/// and the system gives them. Move only. Throws std::bad_alloc.
 class AlignedBuffer {
    public:
     AlignedBuffer() = default;
@@ -24,6 +47,7 @@ class AlignedBuffer {
         const std::size_t most = std::numeric_limits<std::size_t>::max() / 2;
         const std::size_t bytes = floats < most / sizeof(float) ? floats * sizeof(float) : most;
         data_ = static_cast<float*>(::operator new (bytes, std::align_val_t{kAlignment}));
+        detail::request_huge_pages(data_, bytes);
         std::memset(data_, 0, bytes);
     }
     AlignedBuffer(AlignedBuffer&& other) noexcept

@@ -66,26 +66,29 @@ constexpr WinogradPoints<Inputs> winograd_points() {
     }
 }
 
-/// G filter for one row of `taps` weights, `step` apart, into n values `to_step` apart. In double:
+/// G filter for one row of `Taps` weights, `step` apart, into n values `to_step` apart. In double:
 /// filters are transformed once, and rounded once.
-template <int Inputs>
-constexpr void winograd_filter(const double* filter, int taps, std::ptrdiff_t step, double* to,
-                               std::ptrdiff_t to_step) {
+template <int Inputs, int Taps>
+LUMBAR_ALWAYS_INLINE void winograd_filter(const double* filter, std::ptrdiff_t step, double* to,
+                                          std::ptrdiff_t to_step) {
     if constexpr (Inputs == 1) {
         to[0] = filter[0];
     } else {
         constexpr auto points = winograd_points<Inputs>();
-        to[0] = filter[0] / points.product(-1)[0];
+        constexpr double first = 1.0 / points.product(-1)[0];
+        to[0] = filter[0] * first;
+        LUMBAR_UNROLL
         for (int pair = 0; pair < points.pairs; ++pair) {
             double even = 0.0, odd = 0.0, power = 1.0;
-            for (int t = 0; t < taps; ++t) {
+            for (int t = 0; t < Taps; ++t) {
                 (t % 2 ? odd : even) += power * filter[t * step];
                 power *= points.point[static_cast<std::size_t>(pair)];
             }
-            to[(1 + 2 * pair) * to_step] = (even + odd) / points.divisor(pair);
-            to[(2 + 2 * pair) * to_step] = (even - odd) / points.divisor(pair);
+            const double factor = 1.0 / points.divisor(pair);
+            to[(1 + 2 * pair) * to_step] = (even + odd) * factor;
+            to[(2 + 2 * pair) * to_step] = (even - odd) * factor;
         }
-        to[(Inputs - 1) * to_step] = filter[(taps - 1) * step];
+        to[(Inputs - 1) * to_step] = filter[(Taps - 1) * step];
     }
 }
 

@@ -130,14 +130,14 @@ LUMBAR_ALWAYS_INLINE void winograd_output_line(simd::Vector<Arch>* x) {
 }  // namespace detail
 
 template <int Rows, int TapsH, int Columns, int TapsW>
-LUMBAR_NEVER_INLINE void winograd_filter_tile(const float* filter, double* points) {
+LUMBAR_HOT LUMBAR_NEVER_INLINE void winograd_filter_tile(const float* filter, double* points) {
     double x[TapsH * TapsW], lines[Rows * TapsW];
     for (int i = 0; i < TapsH * TapsW; ++i) x[i] = static_cast<double>(filter[i]);
     for (int c = 0; c < TapsW; ++c) {
-        winograd_filter<Rows>(x + c, TapsH, TapsW, lines + c, TapsW);
+        winograd_filter<Rows, TapsH>(x + c, TapsW, lines + c, TapsW);
     }
     for (int r = 0; r < Rows; ++r) {
-        winograd_filter<Columns>(lines + r * TapsW, TapsW, 1, points + r * Columns, 1);
+        winograd_filter<Columns, TapsW>(lines + r * TapsW, 1, points + r * Columns, 1);
     }
 }
 

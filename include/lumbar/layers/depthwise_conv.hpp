@@ -49,7 +49,7 @@ class DepthwiseConv {
 
     /// As DirectConv::pack.
     template <class ReadFilter>
-    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_HOT void pack(ReadFilter&& read_filter, float* packed) const {
         const std::size_t lanes = static_cast<std::size_t>(kernels_->lanes);
         const std::size_t taps = static_cast<std::size_t>(geometry_.filter_size());
         std::vector<float> filter(taps);

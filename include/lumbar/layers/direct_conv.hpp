@@ -11,6 +11,7 @@
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/pack_filters.hpp>
 #include <lumbar/layers/tile_cost.hpp>
 
 #include <algorithm>
@@ -70,17 +71,20 @@ class DirectConv {
     /// Packs the filters. read_filter(channel, span) fills geometry().filter_size() weights in the
     /// order [in channel][row][column] and returns the bias; `packed` is zero-filled.
     template <class ReadFilter>
-    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_HOT void pack(ReadFilter&& read_filter, float* packed) const {
         const int taps = geometry_.kernel.h * geometry_.kernel.w;
         const int group_in = geometry_.in_channels / geometry_.groups;
         const int group_out = geometry_.out_channels / geometry_.groups;
-        std::vector<float> filter(static_cast<std::size_t>(geometry_.filter_size()));
+        const std::int64_t size = geometry_.filter_size();
         for (const Block& b : blocks_) {
             const std::ptrdiff_t stride = std::ptrdiff_t{b.groups} * kernels_->lanes;
-            float* const bias = packed + b.bias;
-            for (int i = 0; i < b.channels; ++i) {
+            for (int i = 0; i < b.channels;) {
+                // Channels that read the same inputs.
                 const int channel = b.first_channel + i;
-                bias[i] = read_filter(channel, std::span<float>(filter));
+                const int count =
+                    std::min({b.channels - i, kernels_->lanes, group_out - channel % group_out});
+                const std::vector<float> filters =
+                    read_filters(read_filter, channel, count, size, packed + b.bias + i);
                 const int first_in = channel / group_out * group_in - b.first_in_group * in_lanes();
                 for (int c = 0; c < group_in; ++c) {
                     const int at = first_in + c;
@@ -90,9 +94,11 @@ class DirectConv {
                     float* to = packed + b.weights +
                                 (std::ptrdiff_t{group} * in_lanes() * taps + lane) * stride + i;
                     for (int t = 0; t < taps; ++t, to += lanes * stride) {
-                        *to = filter[static_cast<std::size_t>(c * taps + t)];
+                        write_side_by_side(filters.data(), size, count, std::int64_t{c} * taps + t,
+                                           to);
                     }
                 }
+                i += count;
             }
         }
     }

@@ -4,6 +4,7 @@
 
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/pack_filters.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -43,19 +44,21 @@ class LinearLayer {
 
     /// As DirectConv::pack, with filters in the order [channel][row][column].
     template <class ReadFilter>
-    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_HOT void pack(ReadFilter&& read_filter, float* packed) const {
         const std::ptrdiff_t width = block_width();
         const int lanes = kernels_->lanes;
         const int pixels = static_cast<int>(in_.pixels());
-        std::vector<float> filter(static_cast<std::size_t>(filter_size()));
-        for (int o = 0; o < outputs_; ++o) {
+        for (int o = 0; o < outputs_; o += lanes) {
+            const int count = std::min(lanes, outputs_ - o);
             float* const to = packed + o / width * block_size() + o % width;
-            to[inputs_ * width] = read_filter(o, std::span<float>(filter));
+            const std::vector<float> filters =
+                read_filters(read_filter, o, count, filter_size(), to + inputs_ * width);
             for (int c = 0; c < in_.c; ++c) {
                 for (int p = 0; p < pixels; ++p) {
                     const std::ptrdiff_t input =
                         (std::ptrdiff_t{c / lanes} * pixels + p) * lanes + c % lanes;
-                    to[input * width] = filter[static_cast<std::size_t>(c * pixels + p)];
+                    write_side_by_side(filters.data(), filter_size(), count,
+                                       std::int64_t{c} * pixels + p, to + input * width);
                 }
             }
         }

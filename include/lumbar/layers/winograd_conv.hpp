@@ -16,6 +16,7 @@
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
 #include <lumbar/layers/direct_conv.hpp>
+#include <lumbar/layers/pack_filters.hpp>
 #include <lumbar/layers/tile_cost.hpp>
 
 #include <algorithm>
@@ -83,21 +84,25 @@ class WinogradConv {
 
     /// Packs the filters; see DirectConv::pack.
     template <class ReadFilter>
-    LUMBAR_COLD void pack(ReadFilter&& read_filter, float* packed) const {
+    LUMBAR_HOT void pack(ReadFilter&& read_filter, float* packed) const {
         const int taps = tile_->taps_h * tile_->taps_w, points = tile_->points();
-        const int in_channels = geometry_.in_channels;
-        std::vector<float> filter(static_cast<std::size_t>(geometry_.filter_size()));
-        for (int channel = 0; channel < geometry_.out_channels; ++channel) {
-            packed[bias_at() + channel] = read_filter(channel, std::span<float>(filter));
-            const int first_group = channel / lanes() / tile_groups_ * tile_groups_;
+        const std::int64_t in_channels = geometry_.in_channels, size = geometry_.filter_size();
+        for (int group = 0; group < out_groups_; ++group) {
+            const int channel = group * lanes();
+            const int count = std::min(lanes(), geometry_.out_channels - channel);
+            const std::vector<float> filters =
+                read_filters(read_filter, channel, count, size, packed + bias_at() + channel);
+            const int first_group = group / tile_groups_ * tile_groups_;
             const int groups = std::min(tile_groups_, out_groups_ - first_group);
             const std::ptrdiff_t width = std::ptrdiff_t{groups} * lanes();
             float* to = packed + block_at(first_group) + channel - first_group * lanes();
-            for (int c = 0; c < in_channels; ++c, to += width) {
-                double transformed[kMaxPoints];
-                tile_->filter(filter.data() + std::ptrdiff_t{c} * taps, transformed);
-                for (int i = 0; i < points; ++i) {
-                    to[i * in_channels * width] = static_cast<float>(transformed[i]);
+            for (std::int64_t c = 0; c < in_channels; ++c, to += width) {
+                for (int i = 0; i < count; ++i) {
+                    double transformed[kMaxPoints];
+                    tile_->filter(filters.data() + i * size + c * taps, transformed);
+                    for (int p = 0; p < points; ++p) {
+                        to[p * in_channels * width + i] = static_cast<float>(transformed[p]);
+                    }
                 }
             }
         }

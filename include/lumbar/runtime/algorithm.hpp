@@ -11,6 +11,17 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
+/// Chooses in place of the cost model; see CompileOptions::chooser, and Tuner.
+class AlgorithmChooser {
+   public:
+    virtual ~AlgorithmChooser() = default;
+
+    /// A tile that WinogradConv::serves the geometry, or null for direct convolution. `out`: of one
+    /// image. The same question has to get the same answer.
+    virtual const WinogradTile* choose(const KernelTable& kernels, const ConvGeometry& g,
+                                       const Shape& out) = 0;
+};
+
 /// What a core does in a cycle, roughly, on the CPUs of today: two multiply-adds, and bytes from
 /// memory, where all weights of a network come from (they do not fit into the caches).
 inline constexpr double kWeightBytesPerCycle = 11.0;

@@ -185,7 +185,7 @@ class StepMaker {
         const ConvValues values{in, id, node.residual ? node.inputs.back() : -1, plain, epilogue};
         const Shape& out = shape(id);
         if (!plan_.options.exact && !plain && epilogue.is_clamp()) {
-            if (const WinogradTile* tile = choose_winograd(*plan_.kernels, geometry, out)) {
+            if (const WinogradTile* tile = choose_tile(geometry, out)) {
                 make_winograd(id, *tile, geometry, values);
                 return;
             }
@@ -220,6 +220,13 @@ class StepMaker {
             ConvDepthwiseStep{std::move(layer), std::move(conv_packed), std::move(packed), in, id,
                               Epilogue::of(wide.activation), epilogue},
             scratch);
+    }
+
+    LUMBAR_COLD const WinogradTile* choose_tile(const ConvGeometry& geometry,
+                                                const Shape& out) const {
+        AlgorithmChooser* const chooser = plan_.options.chooser;
+        if (!chooser) return choose_winograd(*plan_.kernels, geometry, out);
+        return chooser->choose(*plan_.kernels, geometry, {1, out.c, out.h, out.w});
     }
 
     LUMBAR_COLD void make_winograd(int id, const WinogradTile& tile, const ConvGeometry& geometry,

@@ -6,6 +6,8 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
+class AlgorithmChooser;
+
 struct CompileOptions {
     int height = 224;  ///< of the input image
     int width = 224;
@@ -19,6 +21,9 @@ struct CompileOptions {
     /// No Winograd convolution: the logits are as near to float64 as the reference's own (three
     /// times its float32 error), and the largest convolutions take up to three times as long.
     bool exact = false;
+    /// Chooses between direct and Winograd convolution; null: a model of their cost does
+    /// (runtime/algorithm.hpp). It must outlive the network. See runtime/tune.hpp.
+    AlgorithmChooser* chooser = nullptr;
     /// Accept weight files with tensors that the network has no use for.
     bool allow_extra_tensors = false;
 };

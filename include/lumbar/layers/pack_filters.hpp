@@ -1,0 +1,34 @@
+// How filters become packed weights: those of a few neighbouring output channels are read one after
+// another and written side by side, so that neither reading nor writing jumps through memory.
+#pragma once
+
+#include <lumbar/config/config.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+
+/// The filters of `count` output channels from `first` on, one after another; their biases go to
+/// bias[0 .. count). read_filter(channel, span) fills a filter and returns its bias.
+template <class ReadFilter>
+std::vector<float> read_filters(ReadFilter& read_filter, int first, int count, std::int64_t size,
+                                float* bias) {
+    const std::size_t length = static_cast<std::size_t>(size);
+    std::vector<float> filters(length * static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
+        const std::size_t at = length * static_cast<std::size_t>(i);
+        bias[i] = read_filter(first + i, std::span<float>(filters).subspan(at, length));
+    }
+    return filters;
+}
+
+/// Writes weight `at` of each of `count` filters, which are `size` apart, side by side.
+LUMBAR_ALWAYS_INLINE void write_side_by_side(const float* filters, std::int64_t size, int count,
+                                             std::int64_t at, float* to) {
+    for (int i = 0; i < count; ++i) to[i] = filters[i * size + at];
+}
+
+LUMBAR_NAMESPACE_END
