@@ -33,7 +33,8 @@ class ConvDepthwise {
     LUMBAR_COLD ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
                               const ConvGeometry& depthwise, const Shape& middle, const Shape& out,
                               int units)
-        : conv_(kernels, conv, {.plain_input = false, .row_pixels = middle.w, .destinations = {}}),
+        : conv_(kernels, conv,
+                {.plain_input = false, .row_pixels = middle.w, .destinations = {}, .bands = 1}),
           depthwise_(kernels, depthwise),
           middle_(middle),
           border_(border_read(depthwise, middle)),

@@ -3,9 +3,11 @@
 // running takes views. Units of work are independent of each other and may run in any order on any
 // thread.
 //
-// Order of the loops: block of output channels, image, row, tile. A block's weights stay in L2
-// while the rows it reads pass through L1. A first layer turns this around: it copies the few input
-// rows that an output row needs into a padded strip, and uses them for all channels.
+// Order of the loops: band of rows, block of output channels, row, tile. A block's weights stay in
+// L2 while the rows it reads pass through L1. One band is as fast as many; threads share the work
+// by rows where there are several, so that each finds what it has written itself in its own cache.
+// A first layer turns this around: it copies the few input rows that an output row needs into a
+// padded strip, and uses them for all channels.
 #pragma once
 
 #include <lumbar/core/geometry.hpp>
@@ -37,12 +39,18 @@ class DirectConv {
         bool plain_input = false;  ///< the input is NCHW, with few channels
         int row_pixels = 14;       ///< pixels in an output row (all, where planes have no border)
         std::vector<int> destinations{};  ///< output channels of each; empty: one for all
+        /// Bands of rows in the order of the units: with one, threads divide the output channels
+        /// among them; with several for each thread, the rows.
+        int bands = 1;
     };
 
     DirectConv() = default;
     LUMBAR_COLD DirectConv(const KernelTable& kernels, const ConvGeometry& geometry,
                            const Options& options)
-        : kernels_(&kernels), geometry_(geometry), plain_(options.plain_input) {
+        : kernels_(&kernels),
+          geometry_(geometry),
+          plain_(options.plain_input),
+          bands_(options.bands) {
         std::vector<int> destinations = options.destinations;
         if (destinations.empty()) destinations = {geometry.out_channels};
         tile_groups_ = choose_groups(kernels, geometry, destinations, options.row_pixels);
@@ -134,8 +142,8 @@ class DirectConv {
     int first_group(int b) const { return blocks_[static_cast<std::size_t>(b)].first_group; }
     int groups(int b) const { return blocks_[static_cast<std::size_t>(b)].groups; }
 
-    /// Computes rows [begin, end) of one image for one block. Precondition: planes of the output
-    /// are not dense.
+    /// Computes rows [begin, end) of one image for one block. Preconditions: planes of the output
+    /// are not dense; one band.
     void run_rows(const ConvCall& call, const float* packed, int block, int image, int begin,
                   int end) const noexcept {
         const Rows rows = rows_of(call);
@@ -253,16 +261,17 @@ class DirectConv {
                      std::int64_t end) const noexcept {
         const Rows rows = rows_of(call);
         const int lanes = kernels_->lanes;
-        const int images = call.out[0].shape.n;
         const EvenSplit split{rows.width, rows.runs};
-        std::int64_t unit = begin;
-        int run = static_cast<int>(unit % rows.runs);
-        int y = static_cast<int>(unit / rows.runs % rows.count);
-        int n = static_cast<int>(unit / rows.runs / rows.count % images);
-        std::size_t block = static_cast<std::size_t>(unit / rows.runs / rows.count / images);
-        const std::int64_t passes = std::int64_t{rows.runs} * rows.count * images;
+        const EvenSplit bands = bands_of(call, rows);
+        const std::int64_t blocks = static_cast<std::int64_t>(blocks_.size());
+        // Where the first unit lies.
+        std::int64_t unit = begin, before = 0;
+        int band = 0;
+        const auto tiles_in = [&](int i) { return bands.start(i + 1) - bands.start(i); };
+        while (before + blocks * tiles_in(band) <= begin) before += blocks * tiles_in(band++);
+        std::size_t block = static_cast<std::size_t>((begin - before) / tiles_in(band));
+        int tile = bands.start(band) + static_cast<int>((begin - before) % tiles_in(band));
         while (unit < end) {
-            std::int64_t pass = unit % passes;
             const Block& b = blocks_[block];
             const float* const next = block + 1 < blocks_.size() ? packed + b.end : nullptr;
             const int lines =
@@ -276,36 +285,40 @@ class DirectConv {
             t.out_group = out.group;
             t.residual_group = call.residual ? call.residual->group : 0;
             t.epilogue = call.epilogue;
-            for (; n < images && unit < end; ++n) {
-                for (; y < rows.count && unit < end; ++y) {
-                    const float* const in = call.in.pixel(
-                        n, b.first_in_group, y * geometry_.stride.h - geometry_.padding.top,
-                        -geometry_.padding.left);
-                    float* const to = out.pixel(n, b.first_group, y, 0);
-                    const float* const residual =
-                        call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
-                    for (; run < rows.runs && unit < end; ++run, ++unit) {
-                        const int x = split.start(run);
-                        const int pixels = split.start(run + 1) - x;
-                        const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
-                        t.fetch_next(next, channels_of(b), lines, pass++, passes);
-                        tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
-                                                        residual ? residual + at : nullptr);
-                        if (run + 1 == rows.runs) clear_borders(out, b, n, y, rows.flat);
-                    }
-                    if (run == rows.runs)
-                        run = 0;
-                    else
-                        return;
+            const int first = bands.start(band), last = bands.start(band + 1);
+            int run = tile % rows.runs;
+            while (tile < last && unit < end) {
+                const int n = tile / rows.runs / rows.count, y = tile / rows.runs % rows.count;
+                const float* const in = call.in.pixel(
+                    n, b.first_in_group, y * geometry_.stride.h - geometry_.padding.top,
+                    -geometry_.padding.left);
+                float* const to = out.pixel(n, b.first_group, y, 0);
+                const float* const residual =
+                    call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
+                for (; run < rows.runs && tile < last && unit < end; ++run, ++tile, ++unit) {
+                    const int x = split.start(run);
+                    const int pixels = split.start(run + 1) - x;
+                    const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
+                    t.fetch_next(next, channels_of(b), lines, tile - first, last - first);
+                    tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
+                                                    residual ? residual + at : nullptr);
+                    if (run + 1 == rows.runs) clear_borders(out, b, n, y, rows.flat);
                 }
-                if (y == rows.count)
-                    y = 0;
-                else
-                    return;
+                run = 0;
             }
-            if (n == images) n = 0;
-            ++block;
+            if (++block == blocks_.size()) {
+                block = 0;
+                ++band;
+            }
+            if (unit < end) tile = bands.start(band);
         }
+    }
+
+    /// All tiles of all images, cut into bands of rows, each of which is done for all blocks before
+    /// the next.
+    EvenSplit bands_of(const ConvCall& call, const Rows& rows) const {
+        const int tiles = call.out[0].shape.n * rows.count * rows.runs;
+        return {tiles, std::min(bands_, tiles)};
     }
 
     void run_plain(const ConvCall& call, const float* packed, std::int64_t begin, std::int64_t end,
@@ -382,6 +395,7 @@ class DirectConv {
     const KernelTable* kernels_ = nullptr;
     ConvGeometry geometry_;
     bool plain_ = false;
+    int bands_ = 1;
     int tile_groups_ = 1;
     std::vector<Block> blocks_;
     std::size_t packed_size_ = 0;

@@ -124,6 +124,7 @@ class StepMaker {
     }
 
    private:
+    int threads() const { return plan_.executor ? plan_.executor->concurrency() : 1; }
     const Shape& shape(int id) const { return plan_.shapes[static_cast<std::size_t>(id)]; }
 
     LUMBAR_COLD void make(int id) {
@@ -193,9 +194,11 @@ class StepMaker {
         const bool flat = geometry.pointwise() && !plain &&
                           plan_.memory.view(in, nullptr).dense() &&
                           plan_.memory.view(id, nullptr).dense();
-        DirectConv layer(
-            *plan_.kernels, geometry,
-            {.plain_input = plain, .row_pixels = flat ? out.h * out.w : out.w, .destinations = {}});
+        DirectConv layer(*plan_.kernels, geometry,
+                         {.plain_input = plain,
+                          .row_pixels = flat ? out.h * out.w : out.w,
+                          .destinations = {},
+                          .bands = bands_for(geometry, shape(in), out)});
         const std::string algorithm = cat({plain ? "plain " : "direct ", layer.tile_groups()});
         PackedWeights packed = pack(node, layer, algorithm);
         const std::size_t scratch = layer.scratch_size(out);
@@ -209,7 +212,7 @@ class StepMaker {
         const Node& node = plan_.graph.node(id);
         const Node& wide = plan_.graph.node(node.inputs[0]);
         const int in = wide.inputs[0];
-        const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
+        const int threads = this->threads();
         ConvDepthwise layer(*plan_.kernels, geometry_of(*wide.as<op::Conv>(), shape(in)), geometry,
                             shape(node.inputs[0]), shape(id), threads > 1 ? 4 * threads : 1);
         PackedWeights conv_packed =
@@ -232,7 +235,7 @@ class StepMaker {
     LUMBAR_COLD void make_winograd(int id, const WinogradTile& tile, const ConvGeometry& geometry,
                                    const ConvValues& values) {
         const Node& node = plan_.graph.node(id);
-        const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
+        const int threads = this->threads();
         WinogradConv layer(*plan_.kernels, tile, geometry, shape(id), threads);
         const std::string algorithm =
             cat({"winograd ", tile.out_rows, "x", tile.out_columns, " ", layer.tile_groups()});
@@ -302,10 +305,19 @@ class StepMaker {
                                 });
     }
 
+    /// Threads share a convolution by rows where the images are larger than the weights, which each
+    /// of them reads then; by output channels where the weights are. (Four bands for each thread:
+    /// three for its first chunk; see Step.)
+    int bands_for(const ConvGeometry& g, const Shape& in, const Shape& out) const {
+        if (threads() == 1 || g.groups > 1) return 1;
+        const std::int64_t weights = g.filter_size() * g.out_channels;
+        return weights < in.size() + out.size() ? 4 * threads() : 1;
+    }
+
     /// Work below two microseconds is not worth a second thread; above, a few chunks per thread
     /// even out what the others on the machine take away.
     int chunks_for(int id, std::int64_t units) const {
-        const int threads = plan_.executor ? plan_.executor->concurrency() : 1;
+        const int threads = this->threads();
         if (threads == 1) return 1;
         const double macs_per_us = 6000.0 * plan_.kernels->lanes, bytes_per_us = 20000.0;
         double bytes = static_cast<double>(shape(id).size()) * sizeof(float);
@@ -314,7 +326,7 @@ class StepMaker {
         }
         const double work = static_cast<double>(macs(plan_.graph, id, plan_.shapes));
         const double us = std::max(work / macs_per_us, bytes / bytes_per_us);
-        const std::int64_t most = std::min<std::int64_t>(units, 4 * threads);
+        const std::int64_t most = std::min<std::int64_t>(units, 2 * threads);
         return static_cast<int>(std::clamp<std::int64_t>(static_cast<std::int64_t>(us), 1, most));
     }
 
@@ -334,6 +346,7 @@ class StepMaker {
                               std::size_t scratch, std::unique_ptr<Step> step) {
         step->units = units;
         step->chunks = chunks_for(id, units);
+        step->threads = threads();
         step->node = id;
         step->algorithm = algorithm;
         step->scratch = aligned_floats(scratch);

@@ -71,7 +71,7 @@ class ConvTimer {
         }
         return seconds_of(
             DirectConv(*kernels_, geometry_,
-                       {.plain_input = false, .row_pixels = out.w, .destinations = {}}),
+                       {.plain_input = false, .row_pixels = out.w, .destinations = {}, .bands = 1}),
             0);
     }
 
