@@ -50,6 +50,9 @@ Preprocess preset_of(const Options& o) {
     Preprocess p = o.model.empty()             ? fashion_mnist::kPreset
                    : o.numerics == "tf"        ? presets::tensorflow
                    : o.model == "mobilenet_v1" ? presets::timm_half
+                   : o.model == "googlenet"    ? presets::googlenet
+                   : o.model == "bn_inception" ? presets::bn_inception
+                   : o.model == "inception_v3" ? presets::inception_v3
                                                : presets::imagenet;
     if (o.size > 0) p = p.with_size(o.size);
     if (!o.crop.empty()) {
@@ -163,7 +166,7 @@ int run(const Options& o) {
     };
     if (o.list_models) {
         for (const ModelInfo& m : models()) {
-            std::printf("%-14.*s %6.1f M parameters %7.3f GMACs  arXiv:%.*s\n",
+            std::printf("%-18.*s %6.1f M parameters %7.3f GMACs  arXiv:%.*s\n",
                         static_cast<int>(m.name.size()), m.name.data(),
                         static_cast<double>(m.parameters) * 1e-6, m.gmacs,
                         static_cast<int>(m.paper.size()), m.paper.data());
@@ -218,11 +221,12 @@ int main(int argc, char** argv) {
     app.add_option("--interpolation", o.interpolation, "usual: bilinear")
         ->check(CLI::IsMember({"bilinear", "bicubic"}));
     app.add_option("--mean", o.mean,
-                   "of the pixels (0 to 1): A or A,B,C; usual: ImageNet's, 0.5 for tf")
+                   "of the pixels (0 to 1, or 0 to 255 for bn_inception): A or A,B,C; usual: the "
+                   "model's, 0.5 for tf")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--std", o.std,
-                   "deviation of the pixels: A or A,B,C; usual: ImageNet's, 0.5 for tf")
+                   "deviation of the pixels: A or A,B,C; usual: the model's, 0.5 for tf")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--threads", o.threads, "0: the cores there are")->check(CLI::Range(0, 256));

@@ -64,10 +64,18 @@ def synthetic_input(shape, seed):
 def range_of_parameter(role, shape, gain=1.0):
     """(centre, amplitude) of a parameter.
 
-    role: "weight" of a convolution or a fully connected layer, "logits.weight" of the layer that
-    produces the logits, "bias" of either, or "bn.weight", "bn.bias", "bn.running_mean",
-    "bn.running_var". gain: see `batch_norm_gain`; used by "bn.weight" only.
+    role: "weight" of a convolution or a fully connected layer, "branch.weight" of one in a network
+    that joins branches, "logits.weight" of the layer that produces the logits, "bias" of either, or
+    "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var". gain: see `batch_norm_gain`; used
+    by "bn.weight" only.
+
+    Branches have no shortcuts around them that would keep a trace of the input, and averages of
+    many positive values make one image like another. Filters whose sum is below zero work against
+    that: they take away a part of what all values have in common.
     """
+    if role == "branch.weight":
+        fan_in = math.prod(shape[1:])
+        return -0.3 * math.sqrt(6.0) / fan_in, math.sqrt(6.0 / fan_in)
     if role == "weight":
         return 0.0, math.sqrt(6.0 / math.prod(shape[1:]))
     if role == "logits.weight":
@@ -107,10 +115,22 @@ def _is_no_op(node, modules):
     return isinstance(_layer(node, modules), (nn.Identity, nn.Dropout))
 
 
+def _is_product(node):
+    import torch
+
+    return node.op == "call_function" and node.target in (operator.mul, torch.mul)
+
+
 def _is_addition(node):
     import torch
 
     return node.op == "call_function" and node.target in (operator.add, operator.iadd, torch.add)
+
+
+def _joins_branches(graph):
+    import torch
+
+    return any(node.op == "call_function" and node.target is torch.cat for node in graph.nodes)
 
 
 def _consumers(node, modules):
@@ -166,7 +186,20 @@ def batch_norm_gain(node, modules):
     - The output goes into an activation: 1 for ReLU, 1.125 for any other. ReLU6 and h-swish lose
       some of the signal at each layer, until the biases outweigh it.
     - Neither (a linear bottleneck that no addition reads): sqrt(0.5).
+
+    Times 1.5 if its convolution reads a product (squeeze-and-excite: gates are about a half), and
+    1.15 in a network that joins branches, whose filters sum up to less than zero.
     """
+    convolution = _producer(node.all_input_nodes[0], modules)
+    gain = _gain_by_reader(node, modules)
+    if convolution.all_input_nodes and _is_product(convolution.all_input_nodes[0]):
+        gain *= 1.5
+    if _joins_branches(node.graph):
+        gain *= 1.15
+    return gain
+
+
+def _gain_by_reader(node, modules):
     consumers = list(_consumers(node, modules))
     gains = []
     for addition in filter(_is_addition, consumers):
@@ -196,6 +229,7 @@ def parameter_roles(model):
 
     graph, modules = _trace(model), dict(model.named_modules())
     logits = _layer_of_the_logits(graph, modules)
+    filters = "branch.weight" if _joins_branches(graph) else "weight"
     roles = {}
     for node in graph.nodes:
         layer = _layer(node, modules)
@@ -205,7 +239,7 @@ def parameter_roles(model):
                 if getattr(layer, tensor) is not None:
                     roles[f"{node.target}.{tensor}"] = (f"bn.{tensor}", gain)
         elif isinstance(layer, (nn.Conv2d, nn.Linear)):
-            role = "logits.weight" if node.target == logits else "weight"
+            role = "logits.weight" if node.target == logits else filters
             roles[f"{node.target}.weight"] = (role, 1.0)
             if layer.bias is not None:
                 roles[f"{node.target}.bias"] = ("bias", 1.0)

@@ -3,8 +3,9 @@
     python3 make_parameter_names.py          writes parameter_names.txt beside this file
     python3 make_parameter_names.py MODEL    prints the lines that are hashed for one model
 
-Needs torch, torchvision, timm (for MobileNet V1) and pretrainedmodels (for BN-Inception); see ../goldens/make_goldens.py for
-versions and how to get them. Nothing is downloaded: names and shapes do not depend on weights.
+Needs torch, torchvision, timm (for MobileNet V1) and pretrainedmodels (for BN-Inception); see
+../goldens/make_goldens.py for versions and how to get them. Nothing is downloaded: names and shapes
+do not depend on weights.
 
 One line per model: its name, the number of tensors, and the 64-bit FNV-1a hash of the sorted lines
 "NAME EXTENT EXTENT ...\\n", one per tensor. Counters that inference never reads
@@ -29,15 +30,15 @@ def reference(name):
 
         return timm.create_model("mobilenetv1_100", pretrained=False)
     if name == "bn_inception":
-        from pretrainedmodels.models.bninception import BNInception
+        import pretrainedmodels
 
-        return BNInception()
+        return pretrainedmodels.bninception(pretrained=None)
     import torchvision
 
-    make = getattr(torchvision.models, name)
-    if name in ("googlenet", "inception_v3"):
-        return make(weights=None, aux_logits=False, init_weights=False)
-    return make(weights=None)
+    # Auxiliary heads serve training only.
+    inception = {"aux_logits": False, "init_weights": False}
+    options = inception if name in ("googlenet", "inception_v3") else {}
+    return getattr(torchvision.models, name)(weights=None, **options)
 
 
 def lines_of(name):

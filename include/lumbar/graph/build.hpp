@@ -71,15 +71,15 @@ struct SquareConv {
     PaddingMode mode = PaddingMode::given;
 };
 
-template <int Kernel>
-Value conv(Value x, std::string name, const SquareConv& c) {
+/// The usual square convolution, where the kernel's size is a row's of a table.
+LUMBAR_COLD inline Value conv(Value x, std::string name, int kernel, const SquareConv& c) {
     // In 64 bits: what is absurd is refused below.
-    const std::int64_t half = std::int64_t{(Kernel - 1) / 2} * c.dilation;
+    const std::int64_t half = (std::int64_t{kernel} - 1) / 2 * c.dilation;
     const int padding =
         c.padding < 0 ? static_cast<int>(std::clamp<std::int64_t>(half, 0, 1 << 20)) : c.padding;
     return conv(x, std::move(name),
                 op::Conv{.out_channels = c.out_channels,
-                         .kernel = Extent::square(Kernel),
+                         .kernel = Extent::square(kernel),
                          .stride = Extent::square(c.stride),
                          .dilation = Extent::square(c.dilation),
                          .padding = c.mode == PaddingMode::same ? Padding{} : Padding::all(padding),
@@ -87,12 +87,19 @@ Value conv(Value x, std::string name, const SquareConv& c) {
                          .groups = c.groups,
                          .bias = c.bias});
 }
+template <int Kernel>
+Value conv(Value x, std::string name, const SquareConv& c) {
+    return conv(x, std::move(name), Kernel, c);
+}
 
 /// The convolution that filters each channel on its own.
-template <int Kernel>
-Value depthwise_conv(Value x, std::string name, SquareConv c = {}) {
+inline Value depthwise_conv(Value x, std::string name, int kernel, SquareConv c = {}) {
     c.out_channels = c.groups = x.channels();
-    return conv<Kernel>(x, std::move(name), c);
+    return conv(x, std::move(name), kernel, c);
+}
+template <int Kernel>
+Value depthwise_conv(Value x, std::string name, const SquareConv& c = {}) {
+    return depthwise_conv(x, std::move(name), Kernel, c);
 }
 
 inline Value batch_norm(Value x, std::string name, double epsilon = 1e-5) {

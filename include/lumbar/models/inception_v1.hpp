@@ -1,22 +1,23 @@
-// Inception V1, GoogLeNet: Szegedy et al., "Going Deeper with Convolutions", arXiv:1409.4842,
+// GoogLeNet (Inception V1): Szegedy et al., "Going Deeper with Convolutions", arXiv:1409.4842,
 // table 1. Names and numerics of torchvision.
 //
-//   network      parameters    MACs at 224
-//   googlenet    6,624,904     1.498 G
+//   network      parameters     MACs at 224
+//   googlenet    6,624,904      1.498 G      (13,004,888 parameters with the auxiliary heads)
 //
-// Deviations from the paper, all of torchvision's network: batch normalisation (epsilon 1e-3)
-// instead of biases and local response normalisation; the branch "5x5" is 3x3. The auxiliary
-// classifiers are training's: a checkpoint may hold them.
+// Deviations from the paper, all torchvision's: batch normalisation after every convolution, and
+// neither biases nor local response normalisation; the "5x5" convolutions are 3x3; the last maximum
+// pooling is 2x2. The auxiliary heads (aux1, aux2) serve training only: files may hold them.
 #pragma once
 
-#include <lumbar/models/numerics.hpp>
+#include <lumbar/models/conv_unit.hpp>
 
 #include <array>
 #include <string>
+#include <string_view>
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// A row "inception" of table 1: output channels of the four branches.
+/// An "inception" row of table 1, in its order of columns.
 struct InceptionV1Row {
     const char* name;
     int c1x1;
@@ -24,7 +25,7 @@ struct InceptionV1Row {
     int c3x3;
     int c5x5_reduce;
     int c5x5;
-    int pool_proj;
+    int pool_projection;
 };
 
 inline constexpr std::array<InceptionV1Row, 9> kInceptionV1Rows{{
@@ -39,57 +40,58 @@ inline constexpr std::array<InceptionV1Row, 9> kInceptionV1Rows{{
     {"5b", 384, 192, 384, 48, 128, 128},  // 7
 }};
 
-struct InceptionV1Options {
+struct GoogLeNetOptions {
     int classes = 1000;
     int input_channels = 3;
-    double bn_eps = 1e-3;
-    int branch5_kernel = 3;  ///< 3 or 5; the paper's is 5
+    int branch3_kernel = 3;    ///< of the "5x5" convolutions; 5: the paper's
+    int last_pool_kernel = 2;  ///< of the maximum pooling before 5a; 3: the paper's
 };
 
 namespace detail {
 
-struct InceptionV1Builder {
-    const InceptionV1Options& options;
-
-    LUMBAR_COLD Value unit(Value x, const std::string& name, int channels, int kernel,
-                           int stride = 1) const {
-        const op::Conv c{.out_channels = channels,
-                         .kernel = Extent::square(kernel),
-                         .stride = Extent::square(stride),
-                         .dilation = {},
-                         .padding = Padding::all(kernel / 2)};
-        return relu(batch_norm(conv(x, name + ".conv", c), name + ".bn", options.bn_eps));
-    }
-
-    LUMBAR_COLD Value module(Value x, const std::string& name, const InceptionV1Row& row) const {
-        const Value a = unit(x, name + ".branch1", row.c1x1, 1);
-        const Value b = unit(unit(x, name + ".branch2.0", row.c3x3_reduce, 1), name + ".branch2.1",
-                             row.c3x3, 3);
-        const Value c = unit(unit(x, name + ".branch3.0", row.c5x5_reduce, 1), name + ".branch3.1",
-                             row.c5x5, options.branch5_kernel);
-        const Value pooled =
-            max_pool(x, {.kernel = 3, .stride = 1, .padding = 1, .ceil_mode = true});
-        return concat({a, b, c, unit(pooled, name + ".branch4.1", row.pool_proj, 1)});
-    }
-};
+/// Figure 2b: 1x1, 3x3, "5x5" and a pooled branch side by side.
+LUMBAR_COLD inline Value inception_v1_block(Value x, const InceptionV1Row& row,
+                                            int branch3_kernel) {
+    const auto unit = [&](Value v, const char* part, int channels, int kernel) {
+        return conv_unit(v, cat({"inception", row.name, ".", part}), channels,
+                         Extent::square(kernel));
+    };
+    const Value branch1 = unit(x, "branch1", row.c1x1, 1);
+    const Value branch2 = unit(unit(x, "branch2.0", row.c3x3_reduce, 1), "branch2.1", row.c3x3, 3);
+    const Value branch3 =
+        unit(unit(x, "branch3.0", row.c5x5_reduce, 1), "branch3.1", row.c5x5, branch3_kernel);
+    const Value branch4 = unit(max_pool(x, {.kernel = 3, .stride = 1, .padding = 1}), "branch4.1",
+                               row.pool_projection, 1);
+    return concat({branch1, branch2, branch3, branch4});
+}
 
 }  // namespace detail
 
-/// The network from the image to the logits. Any input size from 15 pixels.
-LUMBAR_COLD inline Graph inception_v1(const InceptionV1Options& options = {}) {
+/// The network from the image to the logits, for any input of at least 15x15.
+LUMBAR_COLD inline Graph googlenet(const GoogLeNetOptions& options = {}) {
     Graph graph("googlenet");
     graph.ignore("aux1.");
     graph.ignore("aux2.");
-    const detail::InceptionV1Builder build{options};
-    const SquarePool halve{.kernel = 3, .stride = 2, .ceil_mode = true};
+    // Without padding: a last, partial window counts instead.
+    const auto pool = [](Value v, int kernel) {
+        return max_pool(v, {.kernel = kernel, .stride = 2, .ceil_mode = true});
+    };
     Value x = graph.input(options.input_channels);
-    x = max_pool(build.unit(x, "conv1", 64, 7, 2), halve);
-    x = max_pool(build.unit(build.unit(x, "conv2", 64, 1), "conv3", 192, 3), halve);
+    x = detail::conv_unit(x, "conv1",
+                          {.out_channels = 64,
+                           .kernel = Extent::square(7),
+                           .stride = Extent::square(2),
+                           .dilation = {},
+                           .padding = Padding::all(3)});  // 112
+    x = pool(x, 3);                                       // 56
+    x = detail::conv_unit(x, "conv2", 64, {1, 1});
+    x = detail::conv_unit(x, "conv3", 192, {3, 3});
+    x = pool(x, 3);  // 28
     for (const InceptionV1Row& row : kInceptionV1Rows) {
-        const std::string name(row.name);
-        if (name == "4a") x = max_pool(x, halve);
-        if (name == "5a") x = max_pool(x, {.kernel = 2, .stride = 2, .ceil_mode = true});
-        x = build.module(x, "inception" + name, row);
+        const std::string_view name = row.name;
+        if (name == "4a") x = pool(x, 3);                         // 14
+        if (name == "5a") x = pool(x, options.last_pool_kernel);  // 7
+        x = detail::inception_v1_block(x, row, options.branch3_kernel);
     }
     graph.output(linear(global_avg_pool(x), "fc", {.outputs = options.classes}));
     return graph;

@@ -1,24 +1,29 @@
-// Inception V2, the network of Ioffe & Szegedy, "Batch Normalization", arXiv:1502.03167, figure 5
-// ("BN-Inception"). Names and numerics of pretrainedmodels (bninception, converted from Caffe).
+// BN-Inception (Inception V2): Ioffe & Szegedy, "Batch Normalization: Accelerating Deep Network
+// Training by Reducing Internal Covariate Shift", arXiv:1502.03167, figure 5. Names and numerics of
+// pretrainedmodels (bninception).
 //
-//   network         parameters     MACs at 224
-//   bn_inception    11,295,240     2.033 G
+//   network         parameters      MACs at 224
+//   bn_inception    11,295,240      2.033 G
 //
-// As that checkpoint has it: convolutions have biases beside their batch normalisation, poolings
-// round up, average poolings count the padding, and 5b pools the maximum.
+// As in pretrainedmodels' Caffe weights: convolutions have biases although batch normalisations
+// follow, and pictures come as BGR, 0 to 255 (presets::bn_inception). Deviations from the paper:
+// the first convolution is an ordinary one (there: separable), and the pooled branches of 4c and 4d
+// have 128 channels (figure 5: 96).
 #pragma once
 
-#include <lumbar/models/numerics.hpp>
+#include <lumbar/graph/build.hpp>
 
 #include <array>
 #include <string>
+#include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
 
-enum class InceptionV2Pool { average, max, pass_through };
+/// The pooling of a block: before a 1x1 projection at stride 1, or "pass through" at stride 2.
+enum class InceptionPool { average, max, max_pass_through };
 
-/// A row "inception" of figure 5. A row without 1x1 has stride 2 in its last convolutions, and
-/// passes its pooling through without a projection.
+/// An "inception" row of figure 5, in its order of columns. A row that passes through has stride 2
+/// and no 1x1 branch.
 struct InceptionV2Row {
     const char* name;
     int c1x1;
@@ -26,79 +31,73 @@ struct InceptionV2Row {
     int c3x3;
     int double_3x3_reduce;
     int double_3x3;
-    InceptionV2Pool pool;
-    int pool_proj;
+    InceptionPool pool;
+    int pool_projection;
 };
 
 inline constexpr std::array<InceptionV2Row, 10> kInceptionV2Rows{{
-    {"3a", 64, 64, 64, 64, 96, InceptionV2Pool::average, 32},         // 28
-    {"3b", 64, 64, 96, 64, 96, InceptionV2Pool::average, 64},         // 28
-    {"3c", 0, 128, 160, 64, 96, InceptionV2Pool::pass_through, 0},    // 14
-    {"4a", 224, 64, 96, 96, 128, InceptionV2Pool::average, 128},      // 14
-    {"4b", 192, 96, 128, 96, 128, InceptionV2Pool::average, 128},     // 14
-    {"4c", 160, 128, 160, 128, 160, InceptionV2Pool::average, 128},   // 14
-    {"4d", 96, 128, 192, 160, 192, InceptionV2Pool::average, 128},    // 14
-    {"4e", 0, 128, 192, 192, 256, InceptionV2Pool::pass_through, 0},  // 7
-    {"5a", 352, 192, 320, 160, 224, InceptionV2Pool::average, 128},   // 7
-    {"5b", 352, 192, 320, 192, 224, InceptionV2Pool::max, 128},       // 7
+    {"3a", 64, 64, 64, 64, 96, InceptionPool::average, 32},             // 28
+    {"3b", 64, 64, 96, 64, 96, InceptionPool::average, 64},             // 28
+    {"3c", 0, 128, 160, 64, 96, InceptionPool::max_pass_through, 0},    // 14
+    {"4a", 224, 64, 96, 96, 128, InceptionPool::average, 128},          // 14
+    {"4b", 192, 96, 128, 96, 128, InceptionPool::average, 128},         // 14
+    {"4c", 160, 128, 160, 128, 160, InceptionPool::average, 128},       // 14
+    {"4d", 96, 128, 192, 160, 192, InceptionPool::average, 128},        // 14
+    {"4e", 0, 128, 192, 192, 256, InceptionPool::max_pass_through, 0},  // 7
+    {"5a", 352, 192, 320, 160, 224, InceptionPool::average, 128},       // 7
+    {"5b", 352, 192, 320, 192, 224, InceptionPool::max, 128},           // 7
 }};
 
-struct InceptionV2Options {
+struct BnInceptionOptions {
     int classes = 1000;
     int input_channels = 3;
-    double bn_eps = 1e-5;
 };
 
 namespace detail {
 
-struct InceptionV2Builder {
-    const InceptionV2Options& options;
+/// Convolution with bias -> batch normalisation -> ReLU, with the names NAME and NAME_bn.
+LUMBAR_COLD inline Value bn_inception_unit(Value x, const std::string& name, int kernel,
+                                           int channels, int stride = 1) {
+    x = conv(x, name, kernel, {.out_channels = channels, .stride = stride, .bias = true});
+    return relu(batch_norm(x, name + "_bn"));
+}
 
-    LUMBAR_COLD Value unit(Value x, const std::string& name, int channels, int kernel,
-                           int stride = 1) const {
-        const op::Conv c{.out_channels = channels,
-                         .kernel = Extent::square(kernel),
-                         .stride = Extent::square(stride),
-                         .dilation = {},
-                         .padding = Padding::all(kernel / 2),
-                         .bias = true};
-        return relu(batch_norm(conv(x, name, c), name + "_bn", options.bn_eps));
+/// 1x1, 3x3, two 3x3 and a pooled branch side by side.
+LUMBAR_COLD inline Value inception_v2_block(Value x, const InceptionV2Row& row) {
+    const bool pass = row.pool == InceptionPool::max_pass_through;
+    const int stride = pass ? 2 : 1;
+    const auto name = [&](const char* part) { return cat({"inception_", row.name, "_", part}); };
+    std::vector<Value> branches;
+    if (row.c1x1 > 0) branches.push_back(bn_inception_unit(x, name("1x1"), 1, row.c1x1));
+    Value y = bn_inception_unit(x, name("3x3_reduce"), 1, row.c3x3_reduce);
+    branches.push_back(bn_inception_unit(y, name("3x3"), 3, row.c3x3, stride));
+    y = bn_inception_unit(x, name("double_3x3_reduce"), 1, row.double_3x3_reduce);
+    y = bn_inception_unit(y, name("double_3x3_1"), 3, row.double_3x3);
+    branches.push_back(bn_inception_unit(y, name("double_3x3_2"), 3, row.double_3x3, stride));
+    if (pass) {
+        branches.push_back(max_pool(x, {.kernel = 3, .stride = 2, .ceil_mode = true}));
+    } else {
+        const SquarePool window{.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = true};
+        y = row.pool == InceptionPool::max ? max_pool(x, window) : avg_pool(x, window);
+        branches.push_back(bn_inception_unit(y, name("pool_proj"), 1, row.pool_projection));
     }
-
-    LUMBAR_COLD Value module(Value x, const std::string& name, const InceptionV2Row& row) const {
-        const int stride = row.pool == InceptionV2Pool::pass_through ? 2 : 1;
-        std::vector<Value> branches;
-        if (row.c1x1 > 0) branches.push_back(unit(x, name + "_1x1", row.c1x1, 1));
-        const Value narrow = unit(x, name + "_3x3_reduce", row.c3x3_reduce, 1);
-        branches.push_back(unit(narrow, name + "_3x3", row.c3x3, 3, stride));
-        Value twice = unit(x, name + "_double_3x3_reduce", row.double_3x3_reduce, 1);
-        twice = unit(twice, name + "_double_3x3_1", row.double_3x3, 3);
-        branches.push_back(unit(twice, name + "_double_3x3_2", row.double_3x3, 3, stride));
-        const SquarePool pool{
-            .kernel = 3, .stride = stride, .padding = stride == 1 ? 1 : 0, .ceil_mode = true};
-        const Value pooled =
-            row.pool == InceptionV2Pool::average ? avg_pool(x, pool) : max_pool(x, pool);
-        branches.push_back(row.pool_proj > 0 ? unit(pooled, name + "_pool_proj", row.pool_proj, 1)
-                                             : pooled);
-        return concat(branches);
-    }
-};
+    return concat(branches);
+}
 
 }  // namespace detail
 
-/// The network from the image to the logits. Input sizes from 15 pixels whose images of 1/8 and
-/// 1/16 have even heights and widths: others do not fit together where the network halves them.
-LUMBAR_COLD inline Graph inception_v2(const InceptionV2Options& options = {}) {
+/// The network from the image to the logits. Height and width are 32 k - 1 to 32 k + 6: elsewhere
+/// the branches of 3c and 4e differ in size (convolutions are padded there, the pooling is not).
+LUMBAR_COLD inline Graph bn_inception(const BnInceptionOptions& options = {}) {
     Graph graph("bn_inception");
-    const detail::InceptionV2Builder build{options};
-    const SquarePool halve{.kernel = 3, .stride = 2, .ceil_mode = true};
+    const auto pool = [](Value v) {
+        return max_pool(v, {.kernel = 3, .stride = 2, .ceil_mode = true});
+    };
     Value x = graph.input(options.input_channels);
-    x = max_pool(build.unit(x, "conv1_7x7_s2", 64, 7, 2), halve);
-    x = build.unit(x, "conv2_3x3_reduce", 64, 1);
-    x = max_pool(build.unit(x, "conv2_3x3", 192, 3), halve);
-    for (const InceptionV2Row& row : kInceptionV2Rows) {
-        x = build.module(x, std::string("inception_") + row.name, row);
-    }
+    x = pool(detail::bn_inception_unit(x, "conv1_7x7_s2", 7, 64, 2));  // 56
+    x = detail::bn_inception_unit(x, "conv2_3x3_reduce", 1, 64);
+    x = pool(detail::bn_inception_unit(x, "conv2_3x3", 3, 192));  // 28
+    for (const InceptionV2Row& row : kInceptionV2Rows) x = detail::inception_v2_block(x, row);
     graph.output(linear(global_avg_pool(x), "last_linear", {.outputs = options.classes}));
     return graph;
 }

@@ -1,145 +1,172 @@
 // Inception V3: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
-// arXiv:1512.00567. Names and numerics of torchvision (those of TensorFlow's published network).
+// arXiv:1512.00567, table 1 and figures 5 to 7. Names and numerics of torchvision.
 //
-//   network         parameters     MACs at 299
-//   inception_v3    23,834,568     5.713 G
+//   network         parameters      MACs at 299
+//   inception_v3    23,834,568      5.713 G      (27,161,264 parameters with the auxiliary head)
 //
-// The modules of the paper's figures 5 (A), 6 (C, factorised into 1x7 and 7x1) and 7 (E, with
-// branches that fork into 1x3 and 3x1), and the reductions B and D between them. The auxiliary
-// classifier is training's: a checkpoint may hold it.
+// Deviation from the paper, of the weights that TensorFlow published: the stem ends in a 1x1 and a
+// 3x3 convolution and a pooling, where table 1 has three 3x3 convolutions. The auxiliary head
+// (AuxLogits) serves training only: files may hold it.
 #pragma once
 
-#include <lumbar/models/numerics.hpp>
+#include <lumbar/models/conv_unit.hpp>
 
 #include <array>
 #include <string>
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// Output channels of the branches that differ between modules of a kind.
-struct InceptionV3A {
-    const char* name;
-    int pool_proj;
+enum class InceptionV3Block {
+    figure5,     ///< 1x1, 5x5, two 3x3; width: channels of the pooled branch
+    reduction,   ///< to half the size, before the blocks of figure 6
+    figure6,     ///< 7x7 as 1x7 and 7x1; width: channels within
+    reduction2,  ///< to half the size, before the blocks of figure 7
+    figure7,     ///< 3x3 as 1x3 beside 3x1
 };
-struct InceptionV3C {
+
+/// A block, and the one number by which blocks of a kind differ.
+struct InceptionV3Row {
     const char* name;
-    int c7x7;  ///< within the factorised branches
+    InceptionV3Block block;
+    int width = 0;
 };
-inline constexpr std::array<InceptionV3A, 3> kInceptionV3A{
-    {{"Mixed_5b", 32}, {"Mixed_5c", 64}, {"Mixed_5d", 64}}};  // 35x35
-inline constexpr std::array<InceptionV3C, 4> kInceptionV3C{
-    {{"Mixed_6b", 128}, {"Mixed_6c", 160}, {"Mixed_6d", 160}, {"Mixed_6e", 192}}};    // 17x17
-inline constexpr std::array<const char*, 2> kInceptionV3E{{"Mixed_7b", "Mixed_7c"}};  // 8x8
+
+inline constexpr std::array<InceptionV3Row, 11> kInceptionV3Rows{{
+    {"Mixed_5b", InceptionV3Block::figure5, 32},   // 35
+    {"Mixed_5c", InceptionV3Block::figure5, 64},   // 35
+    {"Mixed_5d", InceptionV3Block::figure5, 64},   // 35
+    {"Mixed_6a", InceptionV3Block::reduction},     // 17
+    {"Mixed_6b", InceptionV3Block::figure6, 128},  // 17
+    {"Mixed_6c", InceptionV3Block::figure6, 160},  // 17
+    {"Mixed_6d", InceptionV3Block::figure6, 160},  // 17
+    {"Mixed_6e", InceptionV3Block::figure6, 192},  // 17
+    {"Mixed_7a", InceptionV3Block::reduction2},    // 8
+    {"Mixed_7b", InceptionV3Block::figure7},       // 8
+    {"Mixed_7c", InceptionV3Block::figure7},       // 8
+}};
 
 struct InceptionV3Options {
     int classes = 1000;
     int input_channels = 3;
-    double bn_eps = 1e-3;
-    bool count_include_pad = true;  ///< of the average poolings; false: TensorFlow's
+    bool average_counts_padding = true;  ///< false: TensorFlow's average pooling
 };
 
 namespace detail {
 
-struct InceptionV3Builder {
-    const InceptionV3Options& options;
+/// Writes the blocks of one network.
+class InceptionV3Writer {
+   public:
+    explicit InceptionV3Writer(bool average_counts_padding)
+        : average_counts_padding_(average_counts_padding) {}
 
-    /// `kernel` and, where it is padded, half of it.
-    LUMBAR_COLD Value unit(Value x, const std::string& name, int channels, Extent kernel,
-                           int stride = 1, bool padded = true) const {
-        const op::Conv c{
-            .out_channels = channels,
-            .kernel = kernel,
-            .stride = Extent::square(stride),
-            .dilation = {},
-            .padding = padded ? Padding::symmetric(kernel.h / 2, kernel.w / 2) : Padding{}};
-        return relu(batch_norm(conv(x, name + ".conv", c), name + ".bn", options.bn_eps));
-    }
-    LUMBAR_COLD Value pool_branch(Value x, const std::string& name, int channels) const {
-        const Value pooled = avg_pool(x, {.kernel = 3,
-                                          .stride = 1,
-                                          .padding = 1,
-                                          .count_include_pad = options.count_include_pad});
-        return unit(pooled, name + ".branch_pool", channels, {1, 1});
-    }
-    static Value halved(Value x) { return max_pool(x, {.kernel = 3, .stride = 2}); }
-
-    LUMBAR_COLD Value a(Value x, const InceptionV3A& m) const {
-        const std::string name(m.name);
-        const Value one = unit(x, name + ".branch1x1", 64, {1, 1});
-        Value five = unit(x, name + ".branch5x5_1", 48, {1, 1});
-        five = unit(five, name + ".branch5x5_2", 64, {5, 5});
-        Value three = unit(x, name + ".branch3x3dbl_1", 64, {1, 1});
-        three = unit(three, name + ".branch3x3dbl_2", 96, {3, 3});
-        three = unit(three, name + ".branch3x3dbl_3", 96, {3, 3});
-        return concat({one, five, three, pool_branch(x, name, m.pool_proj)});
+    LUMBAR_COLD Value block(Value x, const InceptionV3Row& row) {
+        block_ = row.name;
+        switch (row.block) {
+            case InceptionV3Block::figure5: return figure5(x, row.width);
+            case InceptionV3Block::reduction: return reduction(x);
+            case InceptionV3Block::figure6: return figure6(x, row.width);
+            case InceptionV3Block::reduction2: return reduction2(x);
+            case InceptionV3Block::figure7: return figure7(x);
+        }
+        return x;
     }
 
-    LUMBAR_COLD Value b(Value x) const {
-        const std::string name = "Mixed_6a";
-        const Value three = unit(x, name + ".branch3x3", 384, {3, 3}, 2, false);
-        Value twice = unit(x, name + ".branch3x3dbl_1", 64, {1, 1});
-        twice = unit(twice, name + ".branch3x3dbl_2", 96, {3, 3});
-        twice = unit(twice, name + ".branch3x3dbl_3", 96, {3, 3}, 2, false);
-        return concat({three, twice, halved(x)});
+    /// 3x3 without padding.
+    static Value valid_3x3(Value x, const std::string& name, int channels, int stride) {
+        return conv_unit(x, name,
+                         {.out_channels = channels,
+                          .kernel = Extent::square(3),
+                          .stride = Extent::square(stride),
+                          .dilation = {},
+                          .padding = {}});
+    }
+    static Value halve(Value x) { return max_pool(x, {.kernel = 3, .stride = 2}); }
+
+   private:
+    Value figure5(Value x, int width) {
+        const Value one = unit(x, "branch1x1", 64, {1, 1});
+        Value five = unit(x, "branch5x5_1", 48, {1, 1});
+        five = unit(five, "branch5x5_2", 64, {5, 5});
+        Value twice = unit(x, "branch3x3dbl_1", 64, {1, 1});
+        twice = unit(twice, "branch3x3dbl_2", 96, {3, 3});
+        twice = unit(twice, "branch3x3dbl_3", 96, {3, 3});
+        return concat({one, five, twice, pooled(x, width)});
     }
 
-    LUMBAR_COLD Value c(Value x, const InceptionV3C& m) const {
-        const std::string name(m.name);
-        constexpr Extent row{1, 7}, column{7, 1};
-        const Value one = unit(x, name + ".branch1x1", 192, {1, 1});
-        Value once = unit(x, name + ".branch7x7_1", m.c7x7, {1, 1});
-        once = unit(once, name + ".branch7x7_2", m.c7x7, row);
-        once = unit(once, name + ".branch7x7_3", 192, column);
-        Value twice = unit(x, name + ".branch7x7dbl_1", m.c7x7, {1, 1});
-        twice = unit(twice, name + ".branch7x7dbl_2", m.c7x7, column);
-        twice = unit(twice, name + ".branch7x7dbl_3", m.c7x7, row);
-        twice = unit(twice, name + ".branch7x7dbl_4", m.c7x7, column);
-        twice = unit(twice, name + ".branch7x7dbl_5", 192, row);
-        return concat({one, once, twice, pool_branch(x, name, 192)});
+    Value reduction(Value x) {
+        const Value three = valid_3x3(x, name("branch3x3"), 384, 2);
+        Value twice = unit(x, "branch3x3dbl_1", 64, {1, 1});
+        twice = unit(twice, "branch3x3dbl_2", 96, {3, 3});
+        twice = valid_3x3(twice, name("branch3x3dbl_3"), 96, 2);
+        return concat({three, twice, halve(x)});
     }
 
-    LUMBAR_COLD Value d(Value x) const {
-        const std::string name = "Mixed_7a";
-        Value three = unit(x, name + ".branch3x3_1", 192, {1, 1});
-        three = unit(three, name + ".branch3x3_2", 320, {3, 3}, 2, false);
-        Value seven = unit(x, name + ".branch7x7x3_1", 192, {1, 1});
-        seven = unit(seven, name + ".branch7x7x3_2", 192, {1, 7});
-        seven = unit(seven, name + ".branch7x7x3_3", 192, {7, 1});
-        seven = unit(seven, name + ".branch7x7x3_4", 192, {3, 3}, 2, false);
-        return concat({three, seven, halved(x)});
+    Value figure6(Value x, int width) {
+        const Value one = unit(x, "branch1x1", 192, {1, 1});
+        Value seven = unit(x, "branch7x7_1", width, {1, 1});
+        seven = unit(seven, "branch7x7_2", width, {1, 7});
+        seven = unit(seven, "branch7x7_3", 192, {7, 1});
+        Value twice = unit(x, "branch7x7dbl_1", width, {1, 1});
+        twice = unit(twice, "branch7x7dbl_2", width, {7, 1});
+        twice = unit(twice, "branch7x7dbl_3", width, {1, 7});
+        twice = unit(twice, "branch7x7dbl_4", width, {7, 1});
+        twice = unit(twice, "branch7x7dbl_5", 192, {1, 7});
+        return concat({one, seven, twice, pooled(x, 192)});
     }
 
-    LUMBAR_COLD Value e(Value x, const std::string& name) const {
-        const auto fork = [&](Value v, const std::string& layer) {
-            return concat({unit(v, layer + "a", 384, {1, 3}), unit(v, layer + "b", 384, {3, 1})});
-        };
-        const Value one = unit(x, name + ".branch1x1", 320, {1, 1});
-        const Value three = unit(x, name + ".branch3x3_1", 384, {1, 1});
-        Value twice = unit(x, name + ".branch3x3dbl_1", 448, {1, 1});
-        twice = unit(twice, name + ".branch3x3dbl_2", 384, {3, 3});
-        return concat({one, fork(three, name + ".branch3x3_2"),
-                       fork(twice, name + ".branch3x3dbl_3"), pool_branch(x, name, 192)});
+    Value reduction2(Value x) {
+        Value three = unit(x, "branch3x3_1", 192, {1, 1});
+        three = valid_3x3(three, name("branch3x3_2"), 320, 2);
+        Value seven = unit(x, "branch7x7x3_1", 192, {1, 1});
+        seven = unit(seven, "branch7x7x3_2", 192, {1, 7});
+        seven = unit(seven, "branch7x7x3_3", 192, {7, 1});
+        seven = valid_3x3(seven, name("branch7x7x3_4"), 192, 2);
+        return concat({three, seven, halve(x)});
     }
+
+    Value figure7(Value x) {
+        const Value one = unit(x, "branch1x1", 320, {1, 1});
+        Value three = unit(x, "branch3x3_1", 384, {1, 1});
+        three = concat(
+            {unit(three, "branch3x3_2a", 384, {1, 3}), unit(three, "branch3x3_2b", 384, {3, 1})});
+        Value twice = unit(x, "branch3x3dbl_1", 448, {1, 1});
+        twice = unit(twice, "branch3x3dbl_2", 384, {3, 3});
+        twice = concat({unit(twice, "branch3x3dbl_3a", 384, {1, 3}),
+                        unit(twice, "branch3x3dbl_3b", 384, {3, 1})});
+        return concat({one, three, twice, pooled(x, 192)});
+    }
+
+    std::string name(const char* part) const { return cat({block_, ".", part}); }
+    LUMBAR_COLD Value unit(Value x, const char* part, int channels, Extent kernel) const {
+        return conv_unit(x, name(part), channels, kernel);
+    }
+    LUMBAR_COLD Value pooled(Value x, int channels) const {
+        const Value y = avg_pool(
+            x,
+            {.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = average_counts_padding_});
+        return unit(y, "branch_pool", channels, {1, 1});
+    }
+
+    const char* block_ = "";
+    bool average_counts_padding_;
 };
 
 }  // namespace detail
 
-/// The network from the image to the logits. Any input size from 75 pixels.
+/// The network from the image to the logits, for any input of at least 75x75.
 LUMBAR_COLD inline Graph inception_v3(const InceptionV3Options& options = {}) {
     Graph graph("inception_v3");
     graph.ignore("AuxLogits.");
-    const detail::InceptionV3Builder build{options};
+    detail::InceptionV3Writer writer(options.average_counts_padding);
     Value x = graph.input(options.input_channels);
-    x = build.unit(x, "Conv2d_1a_3x3", 32, {3, 3}, 2, false);
-    x = build.unit(x, "Conv2d_2a_3x3", 32, {3, 3}, 1, false);
-    x = build.halved(build.unit(x, "Conv2d_2b_3x3", 64, {3, 3}));
-    x = build.unit(x, "Conv2d_3b_1x1", 80, {1, 1});
-    x = build.halved(build.unit(x, "Conv2d_4a_3x3", 192, {3, 3}, 1, false));
-    for (const InceptionV3A& m : kInceptionV3A) x = build.a(x, m);
-    x = build.b(x);
-    for (const InceptionV3C& m : kInceptionV3C) x = build.c(x, m);
-    x = build.d(x);
-    for (const char* name : kInceptionV3E) x = build.e(x, name);
+    x = writer.valid_3x3(x, "Conv2d_1a_3x3", 32, 2);        // 149
+    x = writer.valid_3x3(x, "Conv2d_2a_3x3", 32, 1);        // 147
+    x = detail::conv_unit(x, "Conv2d_2b_3x3", 64, {3, 3});  // 147
+    x = writer.halve(x);                                    // 73
+    x = detail::conv_unit(x, "Conv2d_3b_1x1", 80, {1, 1});  // 73
+    x = writer.valid_3x3(x, "Conv2d_4a_3x3", 192, 1);       // 71
+    x = writer.halve(x);                                    // 35
+    for (const InceptionV3Row& row : kInceptionV3Rows) x = writer.block(x, row);
     graph.output(linear(global_avg_pool(x), "fc", {.outputs = options.classes}));
     return graph;
 }

@@ -66,11 +66,11 @@ Graph build_mobilenet_v3(const ModelOptions& o) {
                                 .width = o.width,
                                 .numerics = o.numerics});
 }
-inline Graph build_inception_v1(const ModelOptions& o) {
-    return inception_v1({.classes = o.classes, .input_channels = o.input_channels});
+inline Graph build_googlenet(const ModelOptions& o) {
+    return googlenet({.classes = o.classes, .input_channels = o.input_channels});
 }
-inline Graph build_inception_v2(const ModelOptions& o) {
-    return inception_v2({.classes = o.classes, .input_channels = o.input_channels});
+inline Graph build_bn_inception(const ModelOptions& o) {
+    return bn_inception({.classes = o.classes, .input_channels = o.input_channels});
 }
 inline Graph build_inception_v3(const ModelOptions& o) {
     return inception_v3({.classes = o.classes, .input_channels = o.input_channels});
@@ -78,26 +78,26 @@ inline Graph build_inception_v3(const ModelOptions& o) {
 
 // clang-format off
 inline constexpr std::array kModels{
-    ModelInfo{"vgg11",        "vgg",       "1409.1556",  132863336,  7.609, 224, false, build_vgg<kVgg11, false>},
-    ModelInfo{"vgg11_bn",     "vgg",       "1409.1556",  132868840,  7.609, 224, false, build_vgg<kVgg11, true>},
-    ModelInfo{"vgg13",        "vgg",       "1409.1556",  133047848, 11.308, 224, false, build_vgg<kVgg13, false>},
-    ModelInfo{"vgg13_bn",     "vgg",       "1409.1556",  133053736, 11.308, 224, false, build_vgg<kVgg13, true>},
-    ModelInfo{"vgg16",        "vgg",       "1409.1556",  138357544, 15.470, 224, false, build_vgg<kVgg16, false>},
-    ModelInfo{"vgg16_bn",     "vgg",       "1409.1556",  138365992, 15.470, 224, false, build_vgg<kVgg16, true>},
-    ModelInfo{"vgg19",        "vgg",       "1409.1556",  143667240, 19.632, 224, false, build_vgg<kVgg19, false>},
-    ModelInfo{"vgg19_bn",     "vgg",       "1409.1556",  143678248, 19.632, 224, false, build_vgg<kVgg19, true>},
-    ModelInfo{"resnet18",     "resnet",    "1512.03385",  11689512,  1.814, 224, false, build_resnet<kResNet18>},
-    ModelInfo{"resnet34",     "resnet",    "1512.03385",  21797672,  3.664, 224, false, build_resnet<kResNet34>},
-    ModelInfo{"resnet50",     "resnet",    "1512.03385",  25557032,  4.089, 224, false, build_resnet<kResNet50>},
-    ModelInfo{"resnet101",    "resnet",    "1512.03385",  44549160,  7.801, 224, false, build_resnet<kResNet101>},
-    ModelInfo{"resnet152",    "resnet",    "1512.03385",  60192808, 11.514, 224, false, build_resnet<kResNet152>},
-    ModelInfo{"mobilenet_v1", "mobilenet", "1704.04861",   4231976,  0.569, 224, true,  build_mobilenet_v1},
-    ModelInfo{"mobilenet_v2", "mobilenet", "1801.04381",   3504872,  0.301, 224, true,  build_mobilenet_v2},
-    ModelInfo{"mobilenet_v3_large", "mobilenet", "1905.02244", 5483032, 0.217, 224, true, build_mobilenet_v3<kMobileNetV3Large>},
-    ModelInfo{"mobilenet_v3_small", "mobilenet", "1905.02244", 2542856, 0.057, 224, true, build_mobilenet_v3<kMobileNetV3Small>},
-    ModelInfo{"googlenet",    "inception", "1409.4842",    6624904,  1.498, 224, false, build_inception_v1},
-    ModelInfo{"bn_inception", "inception", "1502.03167",  11295240,  2.033, 224, false, build_inception_v2},
-    ModelInfo{"inception_v3", "inception", "1512.00567",  23834568,  5.713, 299, false, build_inception_v3},
+    ModelInfo{"vgg11",              "vgg",       "1409.1556",  132863336,  7.609, 224, false, build_vgg<kVgg11, false>},
+    ModelInfo{"vgg11_bn",           "vgg",       "1409.1556",  132868840,  7.609, 224, false, build_vgg<kVgg11, true>},
+    ModelInfo{"vgg13",              "vgg",       "1409.1556",  133047848, 11.308, 224, false, build_vgg<kVgg13, false>},
+    ModelInfo{"vgg13_bn",           "vgg",       "1409.1556",  133053736, 11.308, 224, false, build_vgg<kVgg13, true>},
+    ModelInfo{"vgg16",              "vgg",       "1409.1556",  138357544, 15.470, 224, false, build_vgg<kVgg16, false>},
+    ModelInfo{"vgg16_bn",           "vgg",       "1409.1556",  138365992, 15.470, 224, false, build_vgg<kVgg16, true>},
+    ModelInfo{"vgg19",              "vgg",       "1409.1556",  143667240, 19.632, 224, false, build_vgg<kVgg19, false>},
+    ModelInfo{"vgg19_bn",           "vgg",       "1409.1556",  143678248, 19.632, 224, false, build_vgg<kVgg19, true>},
+    ModelInfo{"resnet18",           "resnet",    "1512.03385",  11689512,  1.814, 224, false, build_resnet<kResNet18>},
+    ModelInfo{"resnet34",           "resnet",    "1512.03385",  21797672,  3.664, 224, false, build_resnet<kResNet34>},
+    ModelInfo{"resnet50",           "resnet",    "1512.03385",  25557032,  4.089, 224, false, build_resnet<kResNet50>},
+    ModelInfo{"resnet101",          "resnet",    "1512.03385",  44549160,  7.801, 224, false, build_resnet<kResNet101>},
+    ModelInfo{"resnet152",          "resnet",    "1512.03385",  60192808, 11.514, 224, false, build_resnet<kResNet152>},
+    ModelInfo{"mobilenet_v1",       "mobilenet", "1704.04861",   4231976,  0.569, 224, true,  build_mobilenet_v1},
+    ModelInfo{"mobilenet_v2",       "mobilenet", "1801.04381",   3504872,  0.301, 224, true,  build_mobilenet_v2},
+    ModelInfo{"mobilenet_v3_large", "mobilenet", "1905.02244",   5483032,  0.217, 224, true,  build_mobilenet_v3<kMobileNetV3Large>},
+    ModelInfo{"mobilenet_v3_small", "mobilenet", "1905.02244",   2542856,  0.057, 224, true,  build_mobilenet_v3<kMobileNetV3Small>},
+    ModelInfo{"googlenet",          "inception", "1409.4842",    6624904,  1.498, 224, false, build_googlenet},
+    ModelInfo{"bn_inception",       "inception", "1502.03167",  11295240,  2.033, 224, false, build_bn_inception},
+    ModelInfo{"inception_v3",       "inception", "1512.00567",  23834568,  5.713, 299, false, build_inception_v3},
 };
 // clang-format on
 }  // namespace detail

@@ -40,10 +40,15 @@ LUMBAR_COLD inline void readers_behind_shortcuts(const Graph& graph,
     }
 }
 
-/// The factor on the gain of a batch normalisation: keeps the signal's size from layer to layer.
-LUMBAR_COLD inline double synthetic_gain(const Graph& graph,
-                                         const std::vector<std::vector<int>>& read_by,
-                                         int batch_norm) {
+inline bool joins_branches(const Graph& graph) {
+    return std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                       [](const Node& node) { return node.as<op::Concat>(); });
+}
+
+/// The part of a batch normalisation's gain that depends on what reads it.
+LUMBAR_COLD inline double synthetic_gain_by_reader(const Graph& graph,
+                                                   const std::vector<std::vector<int>>& read_by,
+                                                   int batch_norm) {
     const double neither = std::sqrt(0.5);
     double added = 1.0, activated = 0.0;
     std::vector<int> reading;
@@ -72,6 +77,18 @@ LUMBAR_COLD inline double synthetic_gain(const Graph& graph,
     return activated > 0.0 ? activated : neither;
 }
 
+/// The factor on the gain of a batch normalisation: keeps the signal's size from layer to layer.
+LUMBAR_COLD inline double synthetic_gain(const Graph& graph,
+                                         const std::vector<std::vector<int>>& read_by,
+                                         int batch_norm) {
+    double gain = synthetic_gain_by_reader(graph, read_by, batch_norm);
+    const Node& convolution = graph.node(graph.node(batch_norm).inputs[0]);
+    if (!convolution.inputs.empty() && graph.node(convolution.inputs[0]).as<op::ScaleChannels>()) {
+        gain *= 1.5;
+    }
+    return joins_branches(graph) ? gain * 1.15 : gain;
+}
+
 /// The node whose filters are those of the logits: the last convolution or linear layer on the way
 /// to the first output, or -1.
 LUMBAR_COLD inline int logits_layer(const Graph& graph) {
@@ -91,6 +108,7 @@ LUMBAR_COLD inline int logits_layer(const Graph& graph) {
 ///
 ///     tensor                        centre    amplitude
 ///     filters                       0         sqrt(6 / fan_in)
+///     the same beside a concat      -c        sqrt(6 / fan_in)      c = 0.3 sqrt(6) / fan_in
 ///     filters of the logits         0         sqrt(3 / fan_in)
 ///     biases                        0         0.1
 ///     batch norm .weight            g         0.2 g
@@ -101,10 +119,12 @@ LUMBAR_COLD inline int logits_layer(const Graph& graph) {
 /// fan_in counts a filter's elements per output. g depends on what reads the batch norm's output:
 /// an addition whose other operand is no batch norm's output (an identity shortcut) 1/16, any other
 /// addition (a projection) sqrt(0.5); otherwise an activation, 1 for ReLU and 1.125 for ReLU6 and
-/// h-swish; otherwise sqrt(0.5).
+/// h-swish; otherwise sqrt(0.5). It is 1.5 times that after a squeeze-and-excite block, and 1.15
+/// times in a network with concatenations ("beside a concat"). Why: see synthetic.py.
 LUMBAR_COLD inline Weights synthetic_weights(const Graph& graph, std::uint64_t seed = 1) {
     const auto read_by = readers(graph);
     const int logits = detail::logits_layer(graph);
+    const bool joined = detail::joins_branches(graph);
     std::vector<NamedTensor> tensors;
     for (const Parameter& p : parameters(graph)) {
         SyntheticRange range{.centre = 0.0, .amplitude = 0.1};
@@ -113,6 +133,7 @@ LUMBAR_COLD inline Weights synthetic_weights(const Graph& graph, std::uint64_t s
                 const double fan_in =
                     static_cast<double>(p.size() / std::max<std::int64_t>(p.shape[0], 1));
                 range.amplitude = std::sqrt((p.node == logits ? 3.0 : 6.0) / fan_in);
+                if (joined && p.node != logits) range.centre = -0.3 * std::sqrt(6.0) / fan_in;
                 break;
             }
             case Parameter::Role::gain: {

@@ -62,8 +62,8 @@ inline void synthetic_fill(std::span<float> out, std::string_view name, std::uin
         return;
     }
     for (std::size_t i = 0; i < count; ++i) {
-        // Volatile, or the compiler may fuse the product with the sum, which rounds otherwise. Only
-        // batch normalisations have a centre, and they are small.
+        // Volatile, or the compiler may fuse the product with the sum, which rounds otherwise. Few
+        // large tensors have a centre.
         const volatile double offset = range.amplitude * detail::synthetic_unit(base, i);
         to[i] = static_cast<float>(range.centre + offset);
     }
