@@ -182,7 +182,11 @@ def error_of(model, name):
 def prepare(workers, model, threads, result):
     """Has everybody compile the model and checks the logits; gives {name: error} of the rest."""
     errors = {}
+    unconverted = {f["runtime"] for f in result["faults"] if f["model"] == model
+                   and f["what"].startswith("no conversion")}
     for name, worker in list(workers.items()):
+        if name in unconverted:
+            continue
         try:
             worker.ask(f"prepare {model} {threads}")
             worker.ask("run 0 0.001")  # the logits of a later run: buffers are used again
@@ -207,7 +211,7 @@ def measure(workers, model, threads, seconds, slot, result):
     """Rounds of slots for one model, until the time is over."""
     errors = prepare(workers, model, threads, result)
     times = {name: [] for name in errors}
-    peaks, latencies, idle, rounds = [], [], 0.0, 0
+    peaks, latencies, idle, rounds = [], [], 0.0, 0  # idle: share of a slot's time
     begin = time.monotonic()
     while rounds < MIN_ROUNDS or time.monotonic() - begin < seconds:
         order = list(times)
@@ -231,11 +235,12 @@ def measure(workers, model, threads, seconds, slot, result):
         if threads > 1:
             latencies.append(float(workers["lumbar"].ask("pingpong")))
         rounds += 1
-    if idle > MAX_IDLE:
+    if idle > MAX_IDLE:  # no reason to expect it: a stopped process does not run
         fault(result, "lumbar", f"stopped processes used {idle:.0%} of a core during a slot", model)
     return {
         "model": model, "threads": threads, "rounds": rounds,
         "peak_flops": statistics.median(peaks), "peaks": peaks,
+        "idle_share": idle,
         "core_to_core_seconds": statistics.median(latencies) if latencies else None,
         "times": {name: summary(slots, errors[name]) for name, slots in times.items()},
     }

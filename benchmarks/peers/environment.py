@@ -18,7 +18,7 @@ LOGS = BUILD / "logs"
 EXPORT_LONE = (
     "timm==1.0.9", "huggingface_hub<0.26", "safetensors", "pyyaml", "filelock", "fsspec", "tqdm",
     "packaging", "requests", "typing_extensions", "urllib3", "idna", "certifi",
-    "charset_normalizer", "pretrainedmodels", "munch",
+    "charset_normalizer", "pretrainedmodels", "munch", "six",
 )
 EXPORT_PACKAGES = ("onnx", "numpy<2")
 

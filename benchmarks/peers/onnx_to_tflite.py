@@ -12,6 +12,7 @@ OPERATOR = tfl.BuiltinOperator
 ACTIVATION = tfl.ActivationFunctionType
 # What an activation can be fused into.
 FUSIBLE = {"Conv", "Add", "Gemm", "Mul"}
+MAX_CONCAT = 5  # inputs, for XNNPACK's delegate
 
 
 def same_padding(size, out, kernel, stride):
@@ -127,10 +128,22 @@ class Converter:
         shape = self.channels_last(self.shapes[node.input[0]])
         shape = [shape[0], shape[1] + sum(wanted[0]), shape[2] + sum(wanted[1]), shape[3]]
         padded = self.tensor(f"{node.output[0]} padded", shape)
-        amounts = np.array([[0, 0], *wanted, [0, 0]], np.int32)
-        self.operator(OPERATOR.PAD, [source, self.constant(f"{node.output[0]} pads", amounts)],
-                      padded, tfl.PadOptionsT())
+        self.zeros_around(source, wanted, padded, node.output[0])
         return padded, tfl.Padding.VALID, strides, dilations
+
+    def zeros_around(self, source, amounts, target, name):
+        """PAD with (before, after) of rows and of columns."""
+        amounts = self.constant(f"{name} pads", np.array([[0, 0], *amounts, [0, 0]], np.int32))
+        self.operator(OPERATOR.PAD, [source, amounts], target, tfl.PadOptionsT())
+
+    def pad(self, node):
+        pads = [int(p) for p in self.constants[node.input[1]]]  # all before, then all after
+        fill = self.constants[node.input[2]] if len(node.input) > 2 and node.input[2] else 0.0
+        mode = self.attributes(node).get("mode", b"constant")
+        if mode != b"constant" or fill != 0.0 or any(pads[:2]) or any(pads[4:6]):
+            raise ValueError(f"{node.name}: padding with something but zeros around the image")
+        self.zeros_around(self.index[node.input[0]], [(pads[2], pads[6]), (pads[3], pads[7])],
+                          self.result(node)[0], node.output[0])
 
     def conv(self, node):
         weights = self.constants[node.input[1]]  # [out, in / groups, H, W]
@@ -231,10 +244,20 @@ class Converter:
         self.operator(code, inputs, target, options)
 
     def concat(self, node):
+        pieces = [(self.index[name], self.shapes[name][1]) for name in node.input]
+        _, _, height, width = self.shapes[node.output[0]]
+        while len(pieces) > MAX_CONCAT:  # joins the two neighbours with the fewest channels
+            i = min(range(len(pieces) - 1), key=lambda i: pieces[i][1] + pieces[i + 1][1])
+            channels = pieces[i][1] + pieces[i + 1][1]
+            joined = self.tensor(f"{node.output[0]} part {i}", [1, height, width, channels])
+            self.concatenate(pieces[i : i + 2], joined)
+            pieces[i : i + 2] = [(joined, channels)]
+        self.concatenate(pieces, self.result(node)[0])
+
+    def concatenate(self, pieces, target):
         options = tfl.ConcatenationOptionsT()
         options.axis = 3
-        inputs = [self.index[name] for name in node.input]
-        self.operator(OPERATOR.CONCATENATION, inputs, self.result(node)[0], options)
+        self.operator(OPERATOR.CONCATENATION, [index for index, _ in pieces], target, options)
 
     def activate(self, node):
         codes = {ACTIVATION.RELU: OPERATOR.RELU, ACTIVATION.RELU6: OPERATOR.RELU6}
@@ -261,7 +284,7 @@ class Converter:
         self.shapes.setdefault(node.output[0], self.shapes[node.input[0]])
 
     HANDLERS = {
-        "Conv": conv, "MaxPool": pool, "AveragePool": pool, "GlobalAveragePool": mean,
+        "Conv": conv, "Pad": pad, "MaxPool": pool, "AveragePool": pool, "GlobalAveragePool": mean,
         "ReduceMean": mean, "Flatten": flatten, "Reshape": flatten, "Gemm": gemm, "Add": binary,
         "Mul": binary, "Concat": concat, "Relu": activate, "Clip": activate,
         "HardSwish": hard_swish, "HardSigmoid": hard_sigmoid, "Identity": alias, "Dropout": alias,

@@ -234,7 +234,8 @@ class Xnnpack(Peer):
 class PyTorch(Peer):
     title = "PyTorch"
     environment = "torch"
-    settings = "TorchScript, frozen, optimize_for_inference, oneDNN on, N threads"
+    settings = ("TorchScript, frozen, optimize_for_inference (not where that changes the logits), "
+                "oneDNN on, N threads")
 
     def version(self):
         import torch
@@ -248,10 +249,16 @@ class PyTorch(Peer):
 
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
-        torch.backends.mkldnn.flags(enabled=True)
-        network = torch.jit.freeze(torch.jit.load(f"{stem}.pt").eval())
-        self.network = torch.jit.optimize_for_inference(network)
+        def frozen():
+            return torch.jit.freeze(torch.jit.load(f"{stem}.pt").eval())
+
         self.image = torch.from_numpy(image)
+        self.network = torch.jit.optimize_for_inference(frozen())
+        # PyTorch 1.13 gets MobileNet V3 wrong. (What has run once is optimised badly: load again.)
+        logits = frozen()(self.image)
+        error = (self.network(self.image) - logits).abs().max() / logits.abs().max()
+        if not error < 1e-4:
+            self.network = frozen()
 
     def run(self):
         self.result = self.network(self.image)
