@@ -121,8 +121,10 @@ cd "$(dirname "$0")/.."
 case ${1-help} in
     demo) demo ;;
     test) run_tests ;;
-    # shellcheck disable=SC2086
-    peers) install $PACKAGES $PEER_PACKAGES ;;
+    peers)
+        # shellcheck disable=SC2086
+        install $PACKAGES $PEER_PACKAGES
+        ;;
     help | -h | --help) usage ;;
     *)
         usage >&2

@@ -126,9 +126,9 @@ def start_peer(name):
 
 def fault(result, name, what, model=None):
     """Notes what went wrong with a runtime, and says so."""
-    title = result["runtimes"].get(name, {}).get("title") or PEERS[name].title
+    title = PEERS[name].title if name in PEERS else "Lumbar"
     where = f" on {model}" if model else ""
-    result["faults"].append({"runtime": name, "model": model, "what": what})
+    result["faults"].append({"runtime": name, "title": title, "model": model, "what": what})
     say(f"!!! {title}{where}: {what}")
 
 
@@ -210,7 +210,7 @@ def prepare(workers, model, threads, result):
 def measure(workers, model, threads, seconds, slot, result):
     """Rounds of slots for one model, until the time is over."""
     errors = prepare(workers, model, threads, result)
-    times = {name: [] for name in errors}
+    times, cores = ({name: [] for name in errors} for _ in range(2))
     peaks, latencies, idle, rounds = [], [], 0.0, 0  # idle: share of a slot's time
     begin = time.monotonic()
     while rounds < MIN_ROUNDS or time.monotonic() - begin < seconds:
@@ -218,7 +218,8 @@ def measure(workers, model, threads, seconds, slot, result):
         order = order[rounds % len(order):] + order[:rounds % len(order)]
         for name in order:
             others = [w for other, w in workers.items() if other != name]
-            before, clock = sum(w.cpu_seconds() for w in others), time.monotonic()
+            before, own = sum(w.cpu_seconds() for w in others), workers[name].cpu_seconds()
+            clock = time.monotonic()
             try:
                 runs = workers[name].ask(f"run 2 {slot}").split()
                 times[name].append([float(run) for run in runs])
@@ -229,8 +230,10 @@ def measure(workers, model, threads, seconds, slot, result):
                 del times[name]
                 workers[name] = start_peer(name)
                 continue
+            clock = time.monotonic() - clock
             used = sum(w.cpu_seconds() for w in others) - before
-            idle = max(idle, (used - 0.01) / (time.monotonic() - clock))  # a tick is 10 ms
+            idle = max(idle, (used - 0.01) / clock)  # a tick is 10 ms
+            cores[name].append((workers[name].cpu_seconds() - own) / clock)
         peaks.append(float(workers["lumbar"].ask("peak")))
         if threads > 1:
             latencies.append(float(workers["lumbar"].ask("pingpong")))
@@ -242,18 +245,21 @@ def measure(workers, model, threads, seconds, slot, result):
         "peak_flops": statistics.median(peaks), "peaks": peaks,
         "idle_share": idle,
         "core_to_core_seconds": statistics.median(latencies) if latencies else None,
-        "times": {name: summary(slots, errors[name]) for name, slots in times.items()},
+        "times": {
+            name: {**summary(slots), "error": errors[name], "cores": statistics.mean(cores[name])}
+            for name, slots in times.items()
+        },
     }
 
 
-def summary(slots, error):
+def summary(slots):
     runs = sorted(run for slot in slots for run in slot)
     low, middle, high = (
         statistics.quantiles(runs, n=4, method="inclusive") if len(runs) > 1 else runs * 3
     )
     return {
         "median": middle, "quartiles": [low, high], "best": runs[0], "runs": len(runs),
-        "slots": [statistics.median(slot) for slot in slots], "error": error,
+        "slots": [statistics.median(slot) for slot in slots],
     }
 
 
@@ -283,7 +289,7 @@ def verdict(options, result):
     required = options.require_geomean is not None or options.require_each is not None
     if required:
         missing = [f for f in result["faults"] if f["model"] is None]
-        missed += [f"{PEERS[f['runtime']].title} {f['what']}" for f in missing]
+        missed += [f"{f['title']} {f['what']}" for f in missing]
     for threads in options.threads:
         rows = [row for row in result["rows"] if row["threads"] == threads]
         ratios = {row["model"]: report.ratio(row) for row in rows}

@@ -20,7 +20,6 @@ EXPORT_LONE = (
     "packaging", "requests", "typing_extensions", "urllib3", "idna", "certifi",
     "charset_normalizer", "pretrainedmodels", "munch", "six",
 )
-EXPORT_PACKAGES = ("onnx", "numpy<2")
 
 
 class Failure(Exception):
@@ -70,7 +69,7 @@ def set_up_exporter():
                            capture_output=True)
     if probe.returncode != 0:
         raise Failure("no PyTorch: python3-torch and python3-torchvision are not installed")
-    install("torch", "export", EXPORT_PACKAGES, EXPORT_LONE)
+    install("torch", "export", (), EXPORT_LONE)
 
 
 def set_up_peer(name, peer):

@@ -78,11 +78,11 @@ def markdown(result):
         error = f"{max(errors):.1e}" if errors else "-"
         lines.append(f"| {runtime['title']} | {runtime['version']} | {runtime['settings']} | "
                      f"{error} |")
-    lines += ["", "Errors are differences from PyTorch's logits, in units of the largest logit.", ""]
+    lines += ["", "Errors are differences from PyTorch's logits, in units of the largest logit.",
+              ""]
     for fault in unique(result["faults"]):
-        title = result["runtimes"].get(fault["runtime"], {}).get("title", fault["runtime"])
-        where = f", {fault['model']}" if fault["model"] else ""
-        lines.append(f"- {title}{where}: {fault['what']}")
+        where = f" on {fault['model']}" if fault["model"] else ""
+        lines.append(f"- {fault['title']}{where}: {fault['what']}")
     return "\n".join(lines).rstrip() + "\n"
 
 
