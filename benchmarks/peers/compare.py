@@ -11,29 +11,26 @@ is set up once, in build/peers.
 """
 
 import argparse
-import array
 import json
-import math
 import os
 import pathlib
 import platform
+import signal
 import statistics
 import sys
 import time
 
 import environment
 import report
-from environment import BUILD, HERE, LOGS, MODELS, Failure
+from environment import BUILD, HERE, MODELS, Failure
+from measure import TOLERANCE, fault, measure, say, start, start_peer
 from peers import PEERS, Peer
-from processes import Process, ProcessError
+from processes import ProcessError
 
 MODEL_NAMES = (
     "vgg16", "resnet18", "resnet50", "resnet152", "mobilenet_v1", "mobilenet_v2",
     "mobilenet_v3_large", "mobilenet_v3_small", "googlenet", "bn_inception", "inception_v3",
 )
-TOLERANCE = 1e-3  # of the largest logit
-MIN_ROUNDS = 5
-MAX_IDLE = 0.02  # of a slot's time: what stopped processes may use
 
 
 def names(text):
@@ -74,10 +71,6 @@ def parse(arguments):
     return options
 
 
-def say(text):
-    print(text, flush=True)
-
-
 # --- Setting up -----------------------------------------------------------------------------------
 
 
@@ -114,24 +107,6 @@ def set_up(options, result):
     return runner, [name for name in ready if convert(name, options.models, result)]
 
 
-def start(command, log):
-    LOGS.mkdir(parents=True, exist_ok=True)
-    return Process(command, LOGS / f"run-{log}.log", environment.worker_environment())
-
-
-def start_peer(name):
-    python = environment.python(PEERS[name].environment)
-    return start([python, HERE / "worker.py", name, MODELS], name)
-
-
-def fault(result, name, what, model=None):
-    """Notes what went wrong with a runtime, and says so."""
-    title = PEERS[name].title if name in PEERS else "Lumbar"
-    where = f" on {model}" if model else ""
-    result["faults"].append({"runtime": name, "title": title, "model": model, "what": what})
-    say(f"!!! {title}{where}: {what}")
-
-
 def convert(name, models, result):
     """Makes a peer's own files; False where the runtime does not even start."""
     worker = start_peer(name)
@@ -155,112 +130,13 @@ def convert(name, models, result):
             stamp.set()
         except ProcessError as error:
             fault(result, name, f"no conversion: {error}", model)
-            if worker.process.poll() is not None:
+            if worker.ended():
                 worker = start_peer(name)
     worker.close()
     return True
 
 
-# --- Measuring ------------------------------------------------------------------------------------
-
-
-def floats(path):
-    values = array.array("f")
-    values.frombytes(path.read_bytes())
-    return values
-
-
-def error_of(model, name):
-    """The largest difference of the logits from PyTorch's, in units of the largest logit."""
-    reference, logits = floats(MODELS / f"{model}.reference"), floats(MODELS / f"{model}.{name}.out")
-    if len(logits) != len(reference):
-        raise ProcessError(f"{len(logits)} logits instead of {len(reference)}")
-    worst = max(abs(a - b) if math.isfinite(a) else math.inf for a, b in zip(logits, reference))
-    return worst / max(map(abs, reference))
-
-
-def prepare(workers, model, threads, result):
-    """Has everybody compile the model and checks the logits; gives {name: error} of the rest."""
-    errors = {}
-    unconverted = {f["runtime"] for f in result["faults"] if f["model"] == model
-                   and f["what"].startswith("no conversion")}
-    for name, worker in list(workers.items()):
-        if name in unconverted:
-            continue
-        try:
-            worker.ask(f"prepare {model} {threads}")
-            worker.ask("run 0 0.001")  # the logits of a later run: buffers are used again
-            worker.ask(f"output {MODELS / f'{model}.{name}.out'}")
-            error = error_of(model, name)
-            if not error <= TOLERANCE:
-                if name == "lumbar":
-                    raise Failure(f"Lumbar's logits of {model} are off by {error:.1e} of the "
-                                  f"largest, {threads} thread(s)")
-                raise ProcessError(f"not counted: logits off by {error:.1e} of the largest")
-            errors[name] = error
-        except ProcessError as what:
-            if name == "lumbar":
-                raise Failure(f"Lumbar on {model}: {what}") from what
-            fault(result, name, str(what), model)
-            if worker.process.poll() is not None:
-                workers[name] = start_peer(name)
-    return errors
-
-
-def measure(workers, model, threads, seconds, slot, result):
-    """Rounds of slots for one model, until the time is over."""
-    errors = prepare(workers, model, threads, result)
-    times, cores = ({name: [] for name in errors} for _ in range(2))
-    peaks, latencies, idle, rounds = [], [], 0.0, 0  # idle: share of a slot's time
-    begin = time.monotonic()
-    while rounds < MIN_ROUNDS or time.monotonic() - begin < seconds:
-        order = list(times)
-        order = order[rounds % len(order):] + order[:rounds % len(order)]
-        for name in order:
-            others = [w for other, w in workers.items() if other != name]
-            before, own = sum(w.cpu_seconds() for w in others), workers[name].cpu_seconds()
-            clock = time.monotonic()
-            try:
-                runs = workers[name].ask(f"run 2 {slot}").split()
-                times[name].append([float(run) for run in runs])
-            except ProcessError as what:
-                if name == "lumbar":
-                    raise Failure(f"Lumbar on {model}: {what}") from what
-                fault(result, name, str(what), model)
-                del times[name]
-                workers[name] = start_peer(name)
-                continue
-            clock = time.monotonic() - clock
-            used = sum(w.cpu_seconds() for w in others) - before
-            idle = max(idle, (used - 0.01) / clock)  # a tick is 10 ms
-            cores[name].append((workers[name].cpu_seconds() - own) / clock)
-        peaks.append(float(workers["lumbar"].ask("peak")))
-        if threads > 1:
-            latencies.append(float(workers["lumbar"].ask("pingpong")))
-        rounds += 1
-    if idle > MAX_IDLE:  # no reason to expect it: a stopped process does not run
-        fault(result, "lumbar", f"stopped processes used {idle:.0%} of a core during a slot", model)
-    return {
-        "model": model, "threads": threads, "rounds": rounds,
-        "peak_flops": statistics.median(peaks), "peaks": peaks,
-        "idle_share": idle,
-        "core_to_core_seconds": statistics.median(latencies) if latencies else None,
-        "times": {
-            name: {**summary(slots), "error": errors[name], "cores": statistics.mean(cores[name])}
-            for name, slots in times.items()
-        },
-    }
-
-
-def summary(slots):
-    runs = sorted(run for slot in slots for run in slot)
-    low, middle, high = (
-        statistics.quantiles(runs, n=4, method="inclusive") if len(runs) > 1 else runs * 3
-    )
-    return {
-        "median": middle, "quartiles": [low, high], "best": runs[0], "runs": len(runs),
-        "slots": [statistics.median(slot) for slot in slots],
-    }
+# --- Measuring ----------------------------------------------------------------------------------
 
 
 def measure_all(options, runner, ready, result):
@@ -319,6 +195,7 @@ def cpu_name():
 
 def main():
     options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("compare: ended"))
     result = {
         "cpu": cpu_name(), "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
         "started": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),

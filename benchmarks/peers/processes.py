@@ -1,11 +1,21 @@
 """Processes that answer commands, one line each, and stand still in between."""
 
+import atexit
 import contextlib
 import os
 import select
 import signal
 import subprocess
 import time
+
+TICK = 1.0 / os.sysconf("SC_CLK_TCK")  # in which the kernel counts, seconds
+
+
+def machine_cpu_seconds():
+    """What all processors were busy with so far, a hypervisor's other guests included."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, soft_irq, steal = map(int, file.readline().split()[1:9])
+    return TICK * (user + nice + system + irq + soft_irq + steal)
 
 
 class ProcessError(Exception):
@@ -24,15 +34,19 @@ class Process:
                 stderr=errors, env=environment, bufsize=0,
             )
         self.buffer = b""
+        atexit.register(self.close)  # what is stopped does not see that nobody talks to it
 
     def ask(self, command, timeout=600):
-        """The answer to a command."""
+        """The answer to a command. A process that gives none is ended."""
         self.process.send_signal(signal.SIGCONT)
         try:
             self.process.stdin.write(command.encode() + b"\n")
             answer = self.read_line(time.monotonic() + timeout)
         except OSError:
             answer = None
+        except ProcessError:
+            self.close()
+            raise
         if answer is None:
             self.close()
             lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -60,9 +74,13 @@ class Process:
         """The processor time of all its threads so far."""
         with open(f"/proc/{self.process.pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return TICK * (int(fields[11]) + int(fields[12]))
+
+    def ended(self):
+        return self.process.poll() is not None
 
     def close(self):
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        atexit.unregister(self.close)

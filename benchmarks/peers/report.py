@@ -4,6 +4,7 @@ import html
 import json
 import statistics
 
+BUSY = 0.1  # cores
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#a463f2", "#9c6b4e")
 
 
@@ -68,6 +69,10 @@ def markdown(result):
         machine = f"multiply-add peak of a core {peak:.0f} GFLOP/s"
         if latencies:
             machine += f", core to core {1e9 * statistics.median(latencies):.0f} ns"
+        strangers = statistics.mean(row["strangers_cores"] for row in rows)
+        machine += f", other programs used {strangers:.2f} cores meanwhile"
+        if strangers > BUSY:
+            machine += " (**too busy a machine: these times say little**)"
         rounds = min(row["rounds"] for row in rows)
         lines += [f"## {threads} thread{'s' if threads > 1 else ''}", "",
                   f"At least {rounds} rounds; {machine}.", "", *table(result, threads), ""]
