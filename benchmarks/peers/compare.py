@@ -55,6 +55,8 @@ def parse(arguments):
         help="of measuring, shared by models and thread counts; at least five rounds of each are "
              "made (default: 20)")
     add("--slot", type=float, default=0.2, metavar="SECONDS", help="of one turn (default: 0.2)")
+    add("--tune", action="store_true",
+        help="Lumbar chooses its algorithms by measuring them (lumbar::Tuner), once, before")
     add("--require-geomean", type=float, metavar="X",
         help="the geometric mean over the models of (fastest other runtime / Lumbar) must be this "
              "at least, for each thread count")
@@ -75,16 +77,18 @@ def parse(arguments):
 
 
 def set_up(options, result):
-    """Environments, runner and models; gives the path of the runner and the peers that are there.
-    """
+    """Environments, runner and models; gives the runner's command and the peers that are there."""
     cores = len(os.sched_getaffinity(0))
     if max(options.threads) > cores:
         raise Failure(f"{max(options.threads)} threads on {cores} cores")
     say("==> Building Lumbar's runner")
-    runner = environment.build_runner()
-    lumbar = start([runner], "lumbar")
+    runner = [environment.build_runner()]
+    if options.tune:
+        runner.append(BUILD / "lumbar.tuning")
+    lumbar = start(runner, "lumbar")
     about = json.loads(lumbar.ask("about"))
     about["settings"] = f"{about['isa']}, {about['compiler']}, workspace reused, N threads"
+    about["settings"] += ", algorithms tuned" if options.tune else ""
     result["runtimes"]["lumbar"] = {"title": "Lumbar", **about}
     sizes = dict(pair.split(":") for pair in lumbar.ask("models").split())
     lumbar.close()
@@ -144,7 +148,7 @@ def measure_all(options, runner, ready, result):
     say(f"==> Measuring: {share:.0f} s for each network and number of threads")
     for threads in options.threads:
         # New processes: threads that a runtime has started keep the cores that they were given.
-        workers = {"lumbar": start([runner], "lumbar")}
+        workers = {"lumbar": start(runner, "lumbar")}
         try:
             workers.update({name: start_peer(name) for name in ready})
             for model in options.models:

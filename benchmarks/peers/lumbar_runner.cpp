@@ -9,13 +9,13 @@
 //     peak                     multiply-add peak of one core, FLOP/s, measured now
 //     pingpong                 seconds for a cache line from one core to another, measured now
 //
-// An answer is "ok ..." or "error WHAT".
+// An answer is "ok ..." or "error WHAT". With the name of a tuning file as its argument the runner
+// chooses algorithms by measuring them, and keeps the choice there.
 #include "../harness.hpp"
 
 #include <lumbar/lumbar.hpp>
 #include <lumbar/runtime/synthetic_weights.hpp>
-
-#include <sched.h>
+#include <lumbar/runtime/tune.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -23,6 +23,8 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <sched.h>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -84,6 +86,10 @@ double ping_pong(const std::vector<int>& cores) {
 
 class Runner {
    public:
+    explicit Runner(const char* tuning_file) {
+        if (tuning_file) tuner_.emplace(tuning_file);
+    }
+
     std::string answer(const std::string& line) {
         std::istringstream in(line);
         std::ostringstream out;
@@ -138,7 +144,9 @@ class Runner {
         network_ = std::make_unique<Network>(compile(graph, synthetic_weights(graph),
                                                      {.height = model->input_size,
                                                       .width = model->input_size,
-                                                      .threads = static_cast<int>(threads)}));
+                                                      .threads = static_cast<int>(threads),
+                                                      .chooser = tuner_ ? &*tuner_ : nullptr}));
+        if (tuner_) tuner_->save();
         workspace_ = std::make_unique<Workspace>(network_->workspace());
         const Tensor image = synthetic_input(network_->input_shape());
         std::copy_n(image.data(), image.shape().size(), workspace_->input().data);
@@ -169,21 +177,32 @@ class Runner {
 
     const std::vector<int> cores_ = allowed_cores();
     std::size_t threads_ = 1;
+    std::optional<Tuner> tuner_;  // outlives the network
     std::unique_ptr<Network> network_;
     std::unique_ptr<Workspace> workspace_;
 };
 
+std::string first_line(const std::exception& e) {
+    const std::string what = e.what();
+    return what.substr(0, what.find('\n'));
+}
+
 }  // namespace
 
-int main() {
-    Runner runner;
+int main(int argc, char** argv) {
+    std::optional<Runner> runner;
+    try {
+        runner.emplace(argc > 1 ? argv[1] : nullptr);
+    } catch (const std::exception& e) {
+        std::cerr << "lumbar_runner: " << first_line(e) << std::endl;
+        return 1;
+    }
     for (std::string line; std::getline(std::cin, line);) {
         try {
-            const std::string answer = runner.answer(line);
+            const std::string answer = runner->answer(line);
             std::cout << "ok " << answer << std::endl;
         } catch (const std::exception& e) {
-            std::string what = e.what();
-            std::cout << "error " << what.substr(0, what.find('\n')) << std::endl;
+            std::cout << "error " << first_line(e) << std::endl;
         }
     }
     return 0;
