@@ -92,9 +92,15 @@ class Isa {
         for (int i = 0; i < slices; ++i) peak_ = std::max(peak_, rate_());
         measured_ = Clock::now();
     }
-    /// The same, unless it was done a moment ago.
+    /// Measures, unless that was done a moment ago.
     void refresh() {
         if (seconds_since(measured_) > 0.5) measure();
+    }
+    /// The peak at this moment, whatever was seen before.
+    double peak_now() {
+        peak_ = 0.0;
+        measure();
+        return peak_;
     }
 
    private:

@@ -1,22 +1,25 @@
 #!/bin/sh
-# From a bare Debian machine to running programs: sh cmake/setup.sh demo|test|help
+# From a bare Debian machine to running programs: sh cmake/setup.sh demo|test|peers|help
 set -eu
 
 PACKAGES="g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libstb-dev libeigen3-dev doctest-dev
           libcli11-dev libbenchmark-dev zlib1g-dev"
 # The test of the shipped model reads the data set's test pictures.
 TEST_PACKAGES="dataset-fashion-mnist"
+# The comparison with other runtimes: the reference networks come from PyTorch.
+PEER_PACKAGES="python3-venv python3-torch python3-torchvision"
 
 usage() {
     cat <<'TEXT'
-usage: sh cmake/setup.sh demo|test|help
+usage: sh cmake/setup.sh demo|test|peers|help
 
   demo   install what is missing, build the classifier, and run it on a few pictures
   test   install what is missing, build everything for this machine, and run the tests
+  peers  install what is missing for benchmarks/peers/compare.sh, which calls this by itself
   help   print this
 
-Both build in build/native and can be repeated: what is done already is not done again. Packages
-are installed with apt-get, as root or through sudo; on other systems they have to be there.
+The first two build in build/native. All can be repeated: what is done already is not done again.
+Packages are installed with apt-get, as root or through sudo; on other systems they have to be there.
 TEXT
 }
 
@@ -118,6 +121,10 @@ cd "$(dirname "$0")/.."
 case ${1-help} in
     demo) demo ;;
     test) run_tests ;;
+    peers)
+        # shellcheck disable=SC2086
+        install $PACKAGES $PEER_PACKAGES
+        ;;
     help | -h | --help) usage ;;
     *)
         usage >&2
