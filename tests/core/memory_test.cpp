@@ -30,7 +30,6 @@ AlignedBuffer holding(std::size_t floats, float value) {
 }  // namespace
 
 TEST_CASE("a buffer is aligned and starts as zeros") {
-    // The largest holds large pages.
     constexpr std::size_t sizes[] = {1, 2, 15, 16, 17, 1000, std::size_t{3} << 20};
     for (std::size_t floats : sizes) {
         CAPTURE(floats);
@@ -39,6 +38,11 @@ TEST_CASE("a buffer is aligned and starts as zeros") {
         CHECK(aligned(buffer.data()));
         CHECK(std::all_of(buffer.data(), buffer.data() + floats, [](float x) { return x == 0; }));
         std::fill_n(buffer.data(), floats, 1.0f);  // the sanitizers watch the ends
+
+        AlignedBuffer large(floats, lumbar::Pages::large);
+        CHECK(aligned(large.data()));
+        CHECK(std::all_of(large.data(), large.data() + floats, [](float x) { return x == 0; }));
+        std::fill_n(large.data(), floats, 1.0f);
     }
 }
 

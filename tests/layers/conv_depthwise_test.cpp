@@ -26,7 +26,7 @@ struct Case {
     int kernel = 3;
     int stride = 1;
     Padding padding = Padding::all(1);
-    int units = 1;
+    int threads = 1;
 };
 
 /// The fused layer against the two layers one after the other: bit by bit, for the sums are the
@@ -63,7 +63,7 @@ std::string check(const KernelTable& kernels, const Case& c) {
     depthwise.run(depthwise_call, pack(depthwise, second_filters.reader()).data(), 0,
                   depthwise.units(depthwise_call));
 
-    const ConvDepthwise fused(kernels, first, second, middle, result, c.units);
+    const ConvDepthwise fused(kernels, first, second, middle, result, c.threads);
     const lumbar::AlignedBuffer conv_packed = pack(fused.conv(), first_filters.reader()),
                                 depthwise_packed = pack(fused.depthwise(), second_filters.reader());
     Guarded out(result, kernels.lanes, {.border = {1, 2, 3, 4}});
@@ -88,7 +88,7 @@ std::string check(const KernelTable& kernels, const Case& c) {
 constexpr Case kCases[] = {
     {.in = {1, 1, 1, 1}, .wide = 2},
     {.in = {1, 5, 7, 7}, .wide = 40},
-    {.in = {2, 17, 14, 14}, .wide = 70, .units = 8},
+    {.in = {2, 17, 14, 14}, .wide = 70, .threads = 8},
     {.in = {1, 16, 15, 13}, .wide = 33, .stride = 2},
     {.in = {1, 8, 16, 16}, .wide = 24, .stride = 2, .padding = {0, 0, 1, 1}},
     {.in = {2, 8, 9, 12}, .wide = 24, .kernel = 5, .padding = Padding::all(2)},
@@ -97,9 +97,9 @@ constexpr Case kCases[] = {
      .kernel = 5,
      .stride = 2,
      .padding = {1, 1, 2, 2},
-     .units = 6},
-    {.in = {1, 3, 60, 5}, .wide = 8, .units = 9},
-    {.in = {1, 3, 61, 5}, .wide = 8, .kernel = 5, .padding = {4, 4, 4, 4}, .units = 9},
+     .threads = 6},
+    {.in = {1, 3, 60, 5}, .wide = 8, .threads = 9},
+    {.in = {1, 3, 61, 5}, .wide = 8, .kernel = 5, .padding = {4, 4, 4, 4}, .threads = 9},
     {.in = {1, 3, 6, 6}, .wide = 8, .padding = {}},
     // too many rows for one strip
     {.in = {1, 4, 50, 300}, .wide = 32},

@@ -36,18 +36,20 @@ inline void request_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] s
 }
 }  // namespace detail
 
-/// A zero-filled array of floats, aligned to kAlignment, in large pages where it is large enough
-/// and the system gives them. Move only. Throws std::bad_alloc.
+enum class Pages { usual, large };
+
+/// A zero-filled array of floats, aligned to kAlignment; with Pages::large in large pages, where it
+/// is large enough and the system gives them. Move only. Throws std::bad_alloc.
 class AlignedBuffer {
    public:
     AlignedBuffer() = default;
-    explicit AlignedBuffer(std::size_t floats) : size_(floats) {
+    explicit AlignedBuffer(std::size_t floats, Pages pages = Pages::usual) : size_(floats) {
         if (floats == 0) return;
         // What cannot be counted cannot be had: operator new throws for the largest size.
         const std::size_t most = std::numeric_limits<std::size_t>::max() / 2;
         const std::size_t bytes = floats < most / sizeof(float) ? floats * sizeof(float) : most;
         data_ = static_cast<float*>(::operator new (bytes, std::align_val_t{kAlignment}));
-        detail::request_huge_pages(data_, bytes);
+        if (pages == Pages::large) detail::request_huge_pages(data_, bytes);
         std::memset(data_, 0, bytes);
     }
     AlignedBuffer(AlignedBuffer&& other) noexcept

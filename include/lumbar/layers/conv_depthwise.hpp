@@ -28,11 +28,11 @@ struct ConvDepthwiseCall {
 class ConvDepthwise {
    public:
     ConvDepthwise() = default;
-    /// `middle`: the shape between the two; `out`: of the result. `units`: how many there should be
-    /// at least, for threads to share, where rows are many enough.
+    /// `middle`: the shape between the two; `out`: of the result. `threads`: that will share the
+    /// work.
     LUMBAR_COLD ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
                               const ConvGeometry& depthwise, const Shape& middle, const Shape& out,
-                              int units)
+                              int threads)
         : conv_(kernels, conv,
                 {.plain_input = false, .row_pixels = middle.w, .destinations = {}, .bands = 1}),
           depthwise_(kernels, depthwise),
@@ -50,11 +50,9 @@ class ConvDepthwise {
         };
         int strips = 1;
         while (floats(strips) > kMostFloats && ceil_div(out.h, strips) > 4) ++strips;
-        // At least 14 rows of the wide tensor: the rows that are computed twice cost less than an
-        // idle thread.
-        while (out.n * conv_.blocks() * strips < units && out.h * stride / (strips + 1) >= 14) {
-            ++strips;
-        }
+        // As many for each thread, so that it finds the rows that it has written itself in its own
+        // cache; where that leaves it few rows, those that are computed twice cost more.
+        if (threads > 1 && out.h >= 6 * threads) strips = round_up(strips, threads);
         // Pairs of rows stay together.
         const int strip_rows = round_up(ceil_div(out.h, strips), 2);
         strip_rows_ = strip_rows;
@@ -79,9 +77,9 @@ class ConvDepthwise {
     void run(const ConvDepthwiseCall& call, const float* conv_packed, const float* depthwise_packed,
              std::int64_t begin, std::int64_t end, float* scratch) const noexcept {
         for (std::int64_t unit = begin; unit < end; ++unit) {
-            const int strip = static_cast<int>(unit % strips_);
-            const int block = static_cast<int>(unit / strips_ % conv_.blocks());
-            const int n = static_cast<int>(unit / strips_ / conv_.blocks());
+            const int block = static_cast<int>(unit % conv_.blocks());
+            const int strip = static_cast<int>(unit / conv_.blocks() % strips_);
+            const int n = static_cast<int>(unit / conv_.blocks() / strips_);
             const int first_row = strip * strip_rows_;
             const int last_row = std::min(first_row + strip_rows_, call.out.shape.h);
             const Rows held = rows_read(first_row, last_row);

@@ -5,6 +5,7 @@
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/row_order.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -69,14 +70,12 @@ class DepthwiseConv {
     void run(const DepthwiseCall& call, const float* packed, std::int64_t begin,
              std::int64_t end) const noexcept {
         const int rows = rows_in_unit(call), height = call.out.shape.h;
-        const int units_high = ceil_div(height, rows), groups = call.out.groups();
+        const RowOrder order{call.out.groups(), ceil_div(height, rows)};
         for (std::int64_t unit = begin; unit < end;) {
-            const int first = static_cast<int>(unit % units_high);
-            const int g = static_cast<int>(unit / units_high % groups);
-            const int n = static_cast<int>(unit / units_high / groups);
-            const int count =
-                static_cast<int>(std::min<std::int64_t>(units_high - first, end - unit));
-            run_rows(call, packed, n, g, first * rows, std::min((first + count) * rows, height));
+            const RowOrder::Rows at = order.at(unit);
+            const int count = static_cast<int>(std::min<std::int64_t>(at.count, end - unit));
+            run_rows(call, packed, at.n, at.g, at.y * rows,
+                     std::min((at.y + count) * rows, height));
             unit += count;
         }
     }

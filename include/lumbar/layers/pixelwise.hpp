@@ -5,6 +5,7 @@
 
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/row_order.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -33,14 +34,12 @@ class Pixelwise {
     }
 
     void run(const PixelwiseCall& call, std::int64_t begin, std::int64_t end) const noexcept {
-        const int height = call.out.shape.h, groups = call.out.groups();
+        const RowOrder order{call.out.groups(), call.out.shape.h};
         AffineRow row;
         row.width = call.out.shape.w;
         row.epilogue = call.epilogue;
         for (std::int64_t unit = begin; unit < end; ++unit) {
-            const int y = static_cast<int>(unit % height);
-            const int g = static_cast<int>(unit / height % groups);
-            const int n = static_cast<int>(unit / height / groups);
+            const auto [n, g, y, count] = order.at(unit);
             const std::ptrdiff_t channel = std::ptrdiff_t{g} * call.out.lanes;
             row.a = call.in.pixel(n, g, y, 0);
             row.b = call.addend ? call.addend->pixel(n, g, y, 0) : nullptr;

@@ -4,6 +4,7 @@
 #include <lumbar/core/pooling.hpp>
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
+#include <lumbar/layers/row_order.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -42,16 +43,14 @@ class Pooling {
     void run(const PoolCall& call, std::int64_t begin, std::int64_t end) const noexcept {
         const bool max = geometry_.kind == PoolGeometry::Kind::max;
         const PoolRowFunction pool = max ? kernels_->max_pool : kernels_->average_pool;
-        const int height = call.out.shape.h, groups = call.out.groups();
+        const RowOrder order{call.out.groups(), call.out.shape.h};
         PoolRow row;
         row.columns = columns_.data();
         row.width = call.out.shape.w;
         row.tap_row = geometry_.dilation.h * call.in.row;
         row.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
         for (std::int64_t unit = begin; unit < end; ++unit) {
-            const int y = static_cast<int>(unit % height);
-            const int g = static_cast<int>(unit / height % groups);
-            const int n = static_cast<int>(unit / height / groups);
+            const auto [n, g, y, count] = order.at(unit);
             row.rows = rows_[static_cast<std::size_t>(y)];
             row.in = call.in.pixel(n, g, row.rows.begin, 0);
             row.out = call.out.pixel(n, g, y, 0);

@@ -212,9 +212,8 @@ class StepMaker {
         const Node& node = plan_.graph.node(id);
         const Node& wide = plan_.graph.node(node.inputs[0]);
         const int in = wide.inputs[0];
-        const int threads = this->threads();
         ConvDepthwise layer(*plan_.kernels, geometry_of(*wide.as<op::Conv>(), shape(in)), geometry,
-                            shape(node.inputs[0]), shape(id), threads > 1 ? 4 * threads : 1);
+                            shape(node.inputs[0]), shape(id), threads());
         PackedWeights conv_packed =
             pack(wide, layer.conv(), cat({"direct ", layer.conv().tile_groups()}));
         PackedWeights packed = pack(node, layer.depthwise(), "depthwise");
@@ -306,12 +305,11 @@ class StepMaker {
     }
 
     /// Threads share a convolution by rows where the images are larger than the weights, which each
-    /// of them reads then; by output channels where the weights are. (Four bands for each thread:
-    /// three for its first chunk; see Step.)
+    /// of them reads then; by output channels where the weights are.
     int bands_for(const ConvGeometry& g, const Shape& in, const Shape& out) const {
         if (threads() == 1 || g.groups > 1) return 1;
         const std::int64_t weights = g.filter_size() * g.out_channels;
-        return weights < in.size() + out.size() ? 4 * threads() : 1;
+        return weights < in.size() + out.size() ? threads() : 1;
     }
 
     /// Work below two microseconds is not worth a second thread; above, a few chunks per thread

@@ -24,7 +24,7 @@ class PackedStore {
         const std::lock_guard lock(mutex_);
         const auto found = entries_.find(key);
         if (found != entries_.end()) return found->second;
-        auto buffer = std::make_shared<AlignedBuffer>(floats);
+        auto buffer = std::make_shared<AlignedBuffer>(floats, Pages::large);
         fill(buffer->data());
         return entries_.emplace(key, std::move(buffer)).first->second;
     }

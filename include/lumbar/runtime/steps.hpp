@@ -267,8 +267,8 @@ class Step {
     virtual ~Step() = default;
 
     void run_chunk(const RunContext& r, int chunk, float* scratch_memory) const noexcept {
-        run(r, first_unit(chunk), first_unit(chunk + 1),
-            scratch_memory + static_cast<std::size_t>(chunk) * scratch);
+        const Chunk c = chunk_of(chunk);
+        run(r, c.begin, c.end, scratch_memory + static_cast<std::size_t>(chunk) * scratch);
     }
 
     int node = -1;          ///< of the network's graph: what it computes, or a part of it
@@ -279,14 +279,19 @@ class Step {
     std::size_t scratch = 0;  ///< floats of scratch that each chunk needs
 
    private:
-    /// The first chunks, one for each thread, are three quarters of the work: a thread that starts
-    /// in time works on the same part of every step, finds it in its cache, and claims few chunks;
-    /// the rest evens out what threads lose to others on the machine.
-    std::int64_t first_unit(int chunk) const noexcept {
-        if (chunks <= threads) return units * chunk / chunks;
-        const std::int64_t large = units * 3 / 4;
-        if (chunk <= threads) return large * chunk / threads;
-        return large + (units - large) * (chunk - threads) / (chunks - threads);
+    struct Chunk {
+        std::int64_t begin = 0;
+        std::int64_t end = 0;
+    };
+    /// Every thread has an equal part of the units, the same in every step, so that it finds in its
+    /// own cache what it has written itself. The first chunks are three quarters of each part; the
+    /// others, claimed last, even out what threads lose to others on the machine.
+    Chunk chunk_of(int chunk) const noexcept {
+        if (chunks != 2 * threads) return {units * chunk / chunks, units * (chunk + 1) / chunks};
+        const int part = chunk % threads;
+        const std::int64_t begin = units * part / threads, end = units * (part + 1) / threads;
+        const std::int64_t split = begin + (end - begin) * 3 / 4;
+        return chunk < threads ? Chunk{begin, split} : Chunk{split, end};
     }
 
     virtual void run(const RunContext& r, std::int64_t begin, std::int64_t end,
