@@ -166,7 +166,9 @@ class Mnn(Peer):
     settings = "CPU backend, precision high, N threads; with the copy of the input"
 
     def convert(self, stem):
-        call(tool("mnnconvert"), "-f", "ONNX", "--modelFile", f"{stem}.onnx",
+        # What the program mnnconvert calls, without the reports that it sends home.
+        convert = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+        call(tool("python"), "-c", convert, "-f", "ONNX", "--modelFile", f"{stem}.onnx",
              "--MNNModel", f"{stem}.mnn", "--bizCode", "lumbar")
 
     def prepare(self, stem, image, threads):
