@@ -1,5 +1,5 @@
-// Whole networks against the reference implementations: logits.json holds what torchvision, timm and
-// pretrainedmodels compute in float64 from the weights and images of runtime/synthetic_weights.hpp.
+// Whole networks against the reference implementations: logits.json holds what torchvision, timm
+// and pretrainedmodels compute in float64 from the weights and images of synthetic_weights.hpp.
 #include <oracle/array.hpp>
 #include <oracle/kernel_tables.hpp>
 

@@ -38,6 +38,7 @@ struct ConvTile {
     int last_lanes = 0;              ///< channels in the last of them
     int kernel_h = 1;
     int kernel_w = 1;
+    std::ptrdiff_t in_lane = 1;    ///< from one channel of a group to the next
     std::ptrdiff_t in_group = 0;   ///< from one group of input channels to the next
     std::ptrdiff_t tap_row = 0;    ///< from one row of taps to the next (dilation * row)
     std::ptrdiff_t tap_col = 0;    ///< from one tap to the next
@@ -81,7 +82,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
 
     const float* weights = t.weights;
     const float* fetch = t.fetch;
-    const std::ptrdiff_t step = t.step;
+    const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
     constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
     for (int group = 0; group < t.in_groups; ++group, in += t.in_group) {
         const int channels = group + 1 < t.in_groups ? t.in_lanes : t.last_lanes;
@@ -99,12 +100,13 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                 // take twice as long, it costs 1 %.
                 if constexpr (L < 16) asm volatile("" : : : "memory");
 #endif
+                const float* channel = tap;
 #if defined(__clang__)
 #pragma clang loop unroll_count(2)
 #elif defined(__GNUC__)
 #pragma GCC unroll 2
 #endif
-                for (int c = 0; c < channels; ++c) {
+                for (int c = 0; c < channels; ++c, channel += in_lane) {
                     V w[Groups];
                     LUMBAR_UNROLL
                     for (int g = 0; g < Groups; ++g) w[g] = simd::load<Arch>(weights + g * L);
@@ -115,7 +117,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                     // two iterations, with clang 14).
                     asm volatile("" : : : "memory");
 #endif
-                    const float* four = tap + c;
+                    const float* four = channel;
                     LUMBAR_UNROLL
                     for (int p = 0; p < Pixels; ++p) {
                         const V value = simd::broadcast<Arch>(four[(p % 4) * step]);

@@ -96,14 +96,9 @@ class DirectConv {
                 const int first_in = channel / group_out * group_in - b.first_in_group * in_lanes();
                 for (int c = 0; c < group_in; ++c) {
                     const int at = first_in + c;
-                    // [in group][tap][lane]: all groups before this one are full.
-                    const int group = at / in_lanes(), lane = at % in_lanes();
-                    const int lanes = group + 1 < b.in_groups ? in_lanes() : b.last_lanes;
-                    float* to = packed + b.weights +
-                                (std::ptrdiff_t{group} * in_lanes() * taps + lane) * stride + i;
-                    for (int t = 0; t < taps; ++t, to += lanes * stride) {
+                    for (int t = 0; t < taps; ++t) {
                         write_side_by_side(filters.data(), size, count, std::int64_t{c} * taps + t,
-                                           to);
+                                           packed + b.weights + weight_row(b, at, t) * stride + i);
                     }
                 }
                 i += count;
@@ -235,6 +230,20 @@ class DirectConv {
         return rows;
     }
 
+    /// Where tap t of the block's input channel `at` stands among its weights: [in
+    /// group][tap][lane]; in a first layer, whose tiles walk through columns last,
+    /// [column][channel][row].
+    std::ptrdiff_t weight_row(const Block& b, int at, int t) const {
+        const Extent& kernel = geometry_.kernel;
+        if (plain_) {
+            return std::ptrdiff_t{t % kernel.w * b.in_groups + at} * kernel.h + t / kernel.w;
+        }
+        // All groups before this one are full.
+        const int group = at / in_lanes(), lane = at % in_lanes();
+        const int lanes = group + 1 < b.in_groups ? in_lanes() : b.last_lanes;
+        return std::ptrdiff_t{group} * in_lanes() * kernel.h * kernel.w + t * lanes + lane;
+    }
+
     ConvTile tile_of(const Block& b, const float* packed) const {
         ConvTile t;
         t.weights = packed + b.weights;
@@ -332,20 +341,19 @@ class DirectConv {
             for (const Block& b : blocks_) {
                 const BlockedView& out = call.out[static_cast<std::size_t>(b.destination)];
                 ConvTile t = tile_of(b, packed);
-                t.in_group = std::ptrdiff_t{geometry_.kernel.h} * width;
-                t.tap_row = width;
+                // The rows of all channels lie in the strip at equal distances: they are the lanes
+                // of one group, and the inner loop runs over all of them.
+                t.in_groups = 1;
+                t.in_lanes = t.last_lanes = b.in_groups * geometry_.kernel.h;
+                t.in_lane = width;
+                t.kernel_h = 1;
                 t.tap_col = geometry_.dilation.w;
                 t.step = geometry_.stride.w;
-                if (geometry_.dilation.w == 1) {
-                    // A row of taps lies in the strip, and among the weights, as channels do
-                    // elsewhere: one inner loop over all of it instead of one per tap.
-                    t.in_lanes = t.last_lanes = geometry_.kernel.w;
-                    t.kernel_w = 1;
-                }
                 t.out_group = out.group;
                 t.residual_group = call.residual ? call.residual->group : 0;
                 t.epilogue = call.epilogue;
-                const float* const in = strip + b.first_in_group * t.in_group;
+                const float* const in =
+                    strip + std::ptrdiff_t{b.first_in_group} * geometry_.kernel.h * width;
                 float* const to = out.pixel(n, b.first_group, y, 0);
                 const float* const residual =
                     call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
