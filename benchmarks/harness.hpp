@@ -6,6 +6,8 @@
 // more about the neighbours. The column Time is Google Benchmark's mean.
 #pragma once
 
+#include "cold_cache.hpp"
+
 #include <lumbar/core/memory.hpp>
 #include <lumbar/kernels/table.hpp>
 #include <lumbar/simd/simd.hpp>
@@ -163,12 +165,26 @@ inline double read_bandwidth(double bytes) {
 /// What one call of a layer does, by its definition: no padding of channels, nothing read twice.
 struct Work {
     double flops = 0.0;
-    double padded_flops = 0.0;  ///< with the channels that fill up vectors; 0: the same
+    double padded_flops = 0.0;  ///< with the channels that fill up vectors; 0: not known
     double bytes = 0.0;         ///< input, output and weights, once each
     bool memory_bound = false;  ///< compare with the read bandwidth too
 };
 
-/// Runs `once` for the benchmark's time and sets the counters.
+/// The median time of a call that finds nothing in the caches.
+template <class Once>
+double cold_seconds(Once&& once) {
+    double times[7];
+    for (double& t : times) {
+        ColdCache::flush();
+        const Clock::time_point start = Clock::now();
+        once();
+        t = seconds_since(start);
+    }
+    std::nth_element(times, times + 3, times + 7);
+    return times[3];
+}
+
+/// Runs `once` for the benchmark's time and sets the counters; those of --cold too where wanted.
 template <class Once>
 void run(benchmark::State& state, Isa& isa, const Work& work, Once&& once) {
     isa.refresh();
@@ -190,19 +206,18 @@ void run(benchmark::State& state, Isa& isa, const Work& work, Once&& once) {
     if (work.flops > 0) {
         set("GFLOP/s", work.flops / best * 1e-9);
         set("%peak", 100 * work.flops / best / isa.peak());
-        if (work.padded_flops > work.flops) {
+        if (work.padded_flops > 0) {
             set("%peak_padded", 100 * work.padded_flops / best / isa.peak());
         }
     }
     set("GB/s", work.bytes / best * 1e-9);
     if (work.memory_bound) set("%read", 100 * work.bytes / best / read_bandwidth(work.bytes));
     set("us", best * 1e6);
-}
-
-template <class Function>
-void add(const std::string& name, Function&& function) {
-    benchmark::RegisterBenchmark(name.c_str(), std::forward<Function>(function))
-        ->Unit(benchmark::kMicrosecond);
+    if (!ColdCache::wanted()) return;
+    const double cold = cold_seconds(once);
+    set("cold_us", cold * 1e6);
+    set("cold/warm", cold / best);
+    if (work.memory_bound) set("%read_cold", 100 * work.bytes / cold / read_bandwidth(0x1p28));
 }
 
 /// Takes Google Benchmark's options, with another default: a tenth of a second for each benchmark.
