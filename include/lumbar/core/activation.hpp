@@ -31,8 +31,10 @@ constexpr const char* to_string(Activation a) {
 }
 
 /// Whether layers that sum (convolutions, linear layers) apply it to their accumulators: not the
-/// one with an exponential, which would be compiled into every tile.
-constexpr bool fits_sums(Activation a) { return a != Activation::sigmoid; }
+/// gates, which stand behind layers of one pixel, and would be compiled into every tile.
+constexpr bool fits_sums(Activation a) {
+    return a != Activation::sigmoid && a != Activation::hard_sigmoid;
+}
 
 /// x limited to [low, high]; NaN stays NaN, as in PyTorch.
 template <class T>

@@ -79,7 +79,6 @@ LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in,
 
 /// Computes Pixels x 2 neighbouring outputs of one group at stride 1: a row of inputs is loaded
 /// once and used for both rows of outputs. `out_row`: from one row of outputs to the next.
-/// Activations: Epilogue::is_usual.
 using DepthwisePairFunction = void (*)(const DepthwiseTile&, const float* in, float* out,
                                        std::ptrdiff_t out_row);
 
@@ -115,14 +114,13 @@ LUMBAR_NEVER_INLINE void depthwise_pair(const DepthwiseTile& t, const float* in,
             }
         }
     }
-    with_activation<Arch, ActivationSet::usual>(
-        t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
-            LUMBAR_UNROLL
-            for (int p = 0; p < Pixels; ++p) {
-                simd::store<Arch>(out + p * L, activation(acc[0][p]));
-                simd::store<Arch>(out + out_row + p * L, activation(acc[1][p]));
-            }
-        });
+    with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+        LUMBAR_UNROLL
+        for (int p = 0; p < Pixels; ++p) {
+            simd::store<Arch>(out + p * L, activation(acc[0][p]));
+            simd::store<Arch>(out + out_row + p * L, activation(acc[1][p]));
+        }
+    });
 }
 
 inline constexpr int kMaxDepthwisePixels = 8;
@@ -145,7 +143,7 @@ constexpr void add_depthwise_tiles(DepthwiseTileTable& table) {
 template <class Arch>
 constexpr int max_pair_pixels(int kernel) {
     if (simd::registers<Arch> >= 32) return 7;
-    return kernel == 3 && simd::lanes<Arch> > 1 ? 4 : 0;
+    return kernel == 3 && simd::lanes<Arch> > 4 ? 4 : 0;
 }
 /// The narrowest: half as wide, for rows are cut evenly.
 template <class Arch>

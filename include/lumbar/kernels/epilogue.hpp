@@ -19,8 +19,6 @@ struct Epilogue {
 
     /// No activation, ReLU or ReLU6: no more than the two bounds.
     constexpr bool is_clamp() const { return kind == Kind::none || kind == Kind::clamp; }
-    /// A clamp or h-swish.
-    constexpr bool is_usual() const { return is_clamp() || kind == Kind::hard_swish; }
 
     static constexpr Epilogue of(Activation a) {
         constexpr float inf = std::numeric_limits<float>::infinity();
@@ -36,10 +34,9 @@ struct Epilogue {
     }
 };
 
-/// The activations that a kernel has code for, which costs a user time to compile: those that are
-/// `usual` (no activation is a clamp between infinities), those of `sums` (fits_sums), or all (an
-/// exponential for the sigmoid).
-enum class ActivationSet { usual, sums, all };
+/// The activations that a kernel has code for, which costs a user time to compile: those of `sums`
+/// (fits_sums; no activation is a clamp between infinities), or all.
+enum class ActivationSet { sums, all };
 
 /// Calls apply(f), where f maps a vector to its activation. The branch is taken once per tile, not
 /// once per vector.
@@ -50,7 +47,7 @@ LUMBAR_ALWAYS_INLINE void with_activation(const Epilogue& e, Apply&& apply) {
     const V high = simd::broadcast<Arch>(e.high);
     switch (e.kind) {
         case Epilogue::Kind::none:
-            if constexpr (Set != ActivationSet::usual) {
+            if constexpr (Set == ActivationSet::all) {
                 apply([](const V& x) { return x; });
                 break;
             }
@@ -66,7 +63,7 @@ LUMBAR_ALWAYS_INLINE void with_activation(const Epilogue& e, Apply&& apply) {
             break;
         }
         case Epilogue::Kind::hard_sigmoid:
-            if constexpr (Set != ActivationSet::usual) {
+            if constexpr (Set == ActivationSet::all) {
                 const V three = simd::broadcast<Arch>(3.0f),
                         sixth = simd::broadcast<Arch>(1.0f / 6);
                 apply([&](const V& x) -> V {

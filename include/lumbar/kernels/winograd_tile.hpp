@@ -260,18 +260,23 @@ constexpr WinogradTile linear_winograd_tile(bool column) {
 }
 }  // namespace detail
 
-/// F(4x4, 3x3), F(2x2, 3x3), F(2x2, 5x5); along one axis F(4, 7) and F(4, 3).
+/// F(4x4, 3x3), F(2x2, 3x3), F(2x2, 5x5); along one axis F(4, 7) and F(4, 3). Without the last
+/// five, which are null, for SSE and the scalar type: what they are worth there is not worth
+/// compiling.
 using WinogradTileTable = std::array<WinogradTile, 7>;
 
 template <class Arch>
 constexpr WinogradTileTable winograd_tiles() {
-    return {detail::square_winograd_tile<Arch, 4, 3>(),
-            detail::square_winograd_tile<Arch, 2, 3>(),
-            detail::square_winograd_tile<Arch, 2, 5>(),
-            detail::linear_winograd_tile<Arch, 4, 7>(false),
-            detail::linear_winograd_tile<Arch, 4, 7>(true),
-            detail::linear_winograd_tile<Arch, 4, 3>(false),
-            detail::linear_winograd_tile<Arch, 4, 3>(true)};
+    WinogradTileTable table{detail::square_winograd_tile<Arch, 4, 3>(),
+                            detail::square_winograd_tile<Arch, 2, 3>()};
+    if constexpr (simd::lanes < Arch >> 4 || simd::registers<Arch> >= 32) {
+        table[2] = detail::square_winograd_tile<Arch, 2, 5>();
+        table[3] = detail::linear_winograd_tile<Arch, 4, 7>(false);
+        table[4] = detail::linear_winograd_tile<Arch, 4, 7>(true);
+        table[5] = detail::linear_winograd_tile<Arch, 4, 3>(false);
+        table[6] = detail::linear_winograd_tile<Arch, 4, 3>(true);
+    }
+    return table;
 }
 
 LUMBAR_NAMESPACE_END

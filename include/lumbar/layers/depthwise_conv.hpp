@@ -102,7 +102,7 @@ class DepthwiseConv {
    private:
     /// Two rows at a time where there is a kernel that is as narrow as they are.
     int rows_in_unit(const DepthwiseCall& call) const {
-        if (!pairs_ || !call.epilogue.is_usual()) return 1;
+        if (!pairs_) return 1;
         const EvenSplit split = pair_split(call);
         return pair_of(split.start(1) - split.start(0)) &&
                        pair_of(split.length - split.start(split.runs - 1))

@@ -28,10 +28,10 @@ LUMBAR_NAMESPACE_BEGIN
 
 class WinogradConv {
    public:
-    /// True where the tile computes convolutions of that geometry.
+    /// True where there is such a tile, and it computes convolutions of that geometry.
     static bool serves(const WinogradTile& tile, const ConvGeometry& g) {
-        return g.kernel == Extent{tile.taps_h, tile.taps_w} && g.stride == Extent{1, 1} &&
-               g.dilation == Extent{1, 1} && g.groups == 1;
+        return tile.input && g.kernel == Extent{tile.taps_h, tile.taps_w} &&
+               g.stride == Extent{1, 1} && g.dilation == Extent{1, 1} && g.groups == 1;
     }
 
     WinogradConv() = default;
