@@ -162,7 +162,8 @@ TEST_CASE("Winograd convolution agrees with the definition for every residue of 
 
 TEST_CASE("Winograd convolution agrees with the definition for any channels and batch") {
     for_each_tile([](const KernelTable& kernels, const WinogradTile& tile) {
-        for (const auto& [in, out] : {std::pair{1, 1}, {17, 33}, {16, 48}, {40, 24}, {8, 80}}) {
+        for (const auto& channels : {std::pair{1, 1}, {17, 33}, {16, 48}, {40, 24}, {8, 80}}) {
+            const int in = channels.first, out = channels.second;
             CAPTURE(in);
             CAPTURE(out);
             CHECK(check_winograd(kernels, tile, {2, in, 9, 10}, geometry(tile, in, out), {}) == "");

@@ -27,7 +27,8 @@ ConvGeometry geometry(const Case& c) {
 }
 Shape output(const Case& c) { return {1, c.out, c.size, c.size}; }
 
-double cost_of(const KernelTable& kernels, const WinogradTile* tile, const Case& c) {
+[[maybe_unused]] double cost_of(const KernelTable& kernels, const WinogradTile* tile,
+                                const Case& c) {
     return tile ? winograd_cost(kernels, *tile, geometry(c), output(c))
                 : direct_cost(kernels, geometry(c), output(c));
 }
