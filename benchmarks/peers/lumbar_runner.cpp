@@ -171,7 +171,7 @@ class Runner {
         const ConstTensorView logits = workspace_->output(0);
         std::ofstream file(path, std::ios::binary);
         file.write(reinterpret_cast<const char*>(logits.data),
-                   static_cast<std::streamsize>(logits.shape.size() * sizeof(float)));
+                   static_cast<std::streamsize>(logits.values().size_bytes()));
         if (!file.flush()) throw std::runtime_error("cannot write " + path);
     }
 
