@@ -40,7 +40,7 @@ class DirectConv {
         int row_pixels = 14;       ///< pixels in an output row (all, where planes have no border)
         std::vector<int> destinations{};  ///< output channels of each; empty: one for all
         /// Bands of rows in the order of the units: with one, threads divide the output channels
-        /// among them; with several for each thread, the rows.
+        /// among them; with one for each thread, the rows.
         int bands = 1;
     };
 
