@@ -3,8 +3,12 @@
 
 #include <lumbar/core/file.hpp>
 #include <lumbar/core/text.hpp>
+#include <lumbar/weights/limits.hpp>
 #include <lumbar/weights/safetensors.hpp>
 #include <lumbar/weights/sniff.hpp>
+#include <lumbar/weights/torch_legacy.hpp>
+#include <lumbar/weights/torch_tar.hpp>
+#include <lumbar/weights/torch_zip.hpp>
 #include <lumbar/weights/weights.hpp>
 
 #include <cstddef>
@@ -16,15 +20,34 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
+/// A kind of file and what reads it: without copying its tensors, from bytes that `owner` keeps.
+struct Container {
+    FileKind kind;
+    Result<Weights> (*try_read)(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                const std::string& source, const LoadLimits& limits);
+};
+
+inline constexpr Container kContainers[] = {
+    {FileKind::safetensors, &try_read_safetensors},
+    {FileKind::zip, &try_read_torch_zip},
+    {FileKind::torch_legacy, &try_read_torch_legacy},
+    {FileKind::tar, &try_read_torch_tar},
+};
+
 LUMBAR_COLD inline Result<Weights> try_read_weights(std::span<const std::byte> bytes,
                                                     std::shared_ptr<const void> owner,
-                                                    const std::string& source) {
+                                                    const std::string& source,
+                                                    const LoadLimits& limits) {
     if (bytes.empty()) return Error(Error::Code::format, origin(source) + "there are no bytes");
     const FileKind kind = sniff(bytes);
-    if (kind == FileKind::safetensors) return try_read_safetensors(bytes, std::move(owner), source);
+    for (const Container& container : kContainers) {
+        if (container.kind == kind) {
+            return container.try_read(bytes, std::move(owner), source, limits);
+        }
+    }
     if (kind == FileKind::unknown) {
         // A damaged safetensors file, perhaps: its reader says best what is wrong.
-        auto weights = try_read_safetensors(bytes, std::move(owner), source);
+        auto weights = try_read_safetensors(bytes, std::move(owner), source, limits);
         if (weights) return weights;
         return Error(weights.error().code(),
                      weights.error().message() + " (nor is it another kind of file known here)");
@@ -34,35 +57,46 @@ LUMBAR_COLD inline Result<Weights> try_read_weights(std::span<const std::byte> b
 
 }  // namespace detail
 
-/// Loads a file of weights (safetensors). The Error says which file, what is wrong with it or what
-/// it seems to be, and what to do. The file may come from anywhere: it is checked throughout before
-/// any tensor is handed out, and memory is taken for no more than its size.
-LUMBAR_COLD inline Result<Weights> try_load_weights(const std::string& path) {
-    auto bytes = try_read_file(path);
+/// Loads a file of weights: safetensors, or what torch.save wrote of a state dict in any version
+/// (.pth), alone or as the 'state_dict', 'model', ... of a training's dict. The Error says which
+/// file, what is wrong with it or what it seems to be, and what to do. The file may come from
+/// anywhere: nothing of it is executed, it is checked throughout before any tensor is handed out,
+/// and memory is taken in proportion to its size and the limits.
+LUMBAR_COLD inline Result<Weights> try_load_weights(const std::string& path,
+                                                    const LoadLimits& limits = {}) {
+    auto bytes = try_read_file(path, limits.bytes);
     if (!bytes) return bytes.error();
     const auto content = (*bytes)->span();
-    return detail::try_read_weights(content, std::move(*bytes), path);
+    return detail::try_read_weights(content, std::move(*bytes), path, limits);
 }
 
 /// Loads weights that are in memory already, from a copy of the bytes; try_read_safetensors views
 /// them in place. `name` stands for the path in error messages.
 LUMBAR_COLD inline Result<Weights> try_load_weights(std::span<const std::byte> bytes,
-                                                    const std::string& name) {
+                                                    const std::string& name,
+                                                    const LoadLimits& limits = {}) {
+    if (bytes.size() > limits.bytes) {
+        return Error(Error::Code::io, detail::cat({detail::origin(name), "there are ", bytes.size(),
+                                                   " bytes; at most ", limits.bytes, " are read"}));
+    }
     const auto copy = Bytes::try_allocate(bytes.size());
     if (!copy) {
         return Error(Error::Code::io, detail::cat({detail::origin(name), "not enough memory for ",
                                                    bytes.size(), " bytes"}));
     }
     if (!bytes.empty()) std::memcpy(copy->span().data(), bytes.data(), bytes.size());
-    return detail::try_read_weights(copy->span(), copy, name);
+    return detail::try_read_weights(copy->span(), copy, name, limits);
 }
 
 /// try_load_weights; throws its Error.
-inline Weights load_weights(const std::string& path) { return try_load_weights(path).value(); }
+inline Weights load_weights(const std::string& path, const LoadLimits& limits = {}) {
+    return try_load_weights(path, limits).value();
+}
 
 /// try_load_weights; throws its Error.
-inline Weights load_weights(std::span<const std::byte> bytes, const std::string& name) {
-    return try_load_weights(bytes, name).value();
+inline Weights load_weights(std::span<const std::byte> bytes, const std::string& name,
+                            const LoadLimits& limits = {}) {
+    return try_load_weights(bytes, name, limits).value();
 }
 
 LUMBAR_NAMESPACE_END

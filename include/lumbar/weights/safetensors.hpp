@@ -9,6 +9,7 @@
 
 #include <lumbar/core/sorted_order.hpp>
 #include <lumbar/core/text.hpp>
+#include <lumbar/weights/limits.hpp>
 #include <lumbar/weights/safetensors_header.hpp>
 #include <lumbar/weights/weights.hpp>
 
@@ -86,7 +87,8 @@ LUMBAR_COLD inline std::optional<std::string> layout_problem(std::vector<Safeten
 /// program). `source` is the path or description that error messages begin with.
 LUMBAR_COLD inline Result<Weights> try_read_safetensors(std::span<const std::byte> bytes,
                                                         std::shared_ptr<const void> owner,
-                                                        const std::string& source) {
+                                                        const std::string& source,
+                                                        const LoadLimits& limits = {}) {
     const std::string prefix = detail::origin(source);
     const auto bad = [&](const std::string& what) {
         return Error(Error::Code::format,
@@ -114,6 +116,10 @@ LUMBAR_COLD inline Result<Weights> try_read_safetensors(std::span<const std::byt
         {reinterpret_cast<const char*>(header_bytes.data()), header_bytes.size()},
         prefix + "not a valid safetensors file: ");
     if (!header) return header.error();
+    if (header->tensors.size() > limits.tensors) {
+        return bad(
+            detail::cat({"it has more than ", limits.tensors, " tensors (LoadLimits::tensors)"}));
+    }
     if (const auto problem = detail::layout_problem(header->tensors, data.size())) {
         return bad(*problem);
     }

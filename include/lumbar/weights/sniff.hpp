@@ -120,22 +120,15 @@ inline constexpr std::string_view kConvertFromNumpy =
     "convert it to safetensors with: python3 -c \"import numpy; from safetensors.numpy import "
     "save_file; save_file(dict(numpy.load('IN.npz')), 'OUT.safetensors')\"";
 
-/// What the file seems to be and what to do about it, in one line. Precondition: not safetensors.
+/// What the file seems to be and what to do about it, in one line. Precondition: no
+/// kind that is read.
 LUMBAR_COLD inline std::string refusal(FileKind kind) {
-    const auto torch = [](std::string_view what) {
-        return cat({what, ", which is not read here; ", kConvertFromTorch});
-    };
     switch (kind) {
-        case FileKind::zip:
-            return torch("seems to be a zip archive (a PyTorch checkpoint, or NumPy's .npz)");
-        case FileKind::torch_legacy:
-            return torch("seems to be a PyTorch checkpoint of the format before 1.6");
-        case FileKind::tar:
-            return torch(
-                "seems to be a tar archive (perhaps a PyTorch checkpoint from before 0.2)");
         case FileKind::pickle:
-            return torch(
-                "seems to be a Python pickle, which can run any program when it is loaded");
+            return cat(
+                {"seems to be a Python pickle, which can run any program when it is loaded; "
+                 "it is not read here, and if you trust it, ",
+                 kConvertFromTorch});
         case FileKind::npy:
             return "seems to be a single NumPy array, and weights need names: save all of them "
                    "with "

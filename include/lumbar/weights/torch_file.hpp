@@ -1,0 +1,31 @@
+// What the readers of PyTorch's containers share: the file, and how they complain about it.
+#pragma once
+
+#include <lumbar/core/error.hpp>
+#include <lumbar/core/text.hpp>
+#include <lumbar/weights/limits.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+LUMBAR_NAMESPACE_BEGIN
+namespace detail {
+
+struct TorchFile {
+    std::span<const std::byte> bytes;
+    std::string source;  ///< a path or a description
+    LoadLimits limits;
+
+    LUMBAR_COLD Error bad(std::string_view what) const {
+        return Error(Error::Code::format,
+                     cat({origin(source), "not a valid PyTorch file: ", what}));
+    }
+    LUMBAR_COLD Error refused(std::string_view what) const {
+        return Error(Error::Code::unsupported, origin(source) + std::string(what));
+    }
+};
+
+}  // namespace detail
+LUMBAR_NAMESPACE_END
