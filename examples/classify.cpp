@@ -1,10 +1,12 @@
-// classify: names what is in pictures. Without --model it uses the small network that is shipped.
+// classify: names what is in pictures. Without --weights it uses the small network that is shipped.
 #include "fashion_mnist/network.hpp"
 #include "program.hpp"
 
 #include <lumbar/image.hpp>
 #include <lumbar/image/imagenet_labels.hpp>
 #include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/recognise.hpp>
+#include <lumbar/runtime/verify.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -22,7 +24,7 @@ struct Options {
     std::string model;
     std::string weights;
     std::string labels;
-    std::string numerics = "torch";
+    std::string numerics;
     std::string crop;
     std::string interpolation;
     std::vector<float> mean, std;
@@ -31,12 +33,14 @@ struct Options {
     int threads = 0;
     int top = 5;
     bool json = false;
+    bool verify = false;
     bool list_models = false;
 };
 
 /// A network with all that it takes to feed it and to read its answer.
 struct Classifier {
     Network network;
+    Weights weights;
     Preprocess preset;
     std::vector<std::string> labels;
 };
@@ -71,40 +75,46 @@ Preprocess preset_of(const Options& o) {
     return p;
 }
 
-/// What else the weights may be of, for a message.
-std::string advice(const Weights& weights, const Options& o) {
-    if (o.weights.empty()) return "";
-    for (const ModelInfo& m : models()) {
-        if (m.name != o.model && try_bind_weights(m.build({}), weights, false)) {
-            return "these are weights of --model " + std::string(m.name) + "; ";
-        }
+/// Fills in what the file of weights tells and the options do not.
+Options complete(Options o, const Weights& weights) {
+    if (o.weights.empty()) return o;
+    if (o.model.empty()) {
+        const FileModel file = recognise_model(weights);
+        if (!file.model) return o;
+        o.model = file.model->name;
+        if (o.numerics.empty() && file.numerics == Numerics::tf) o.numerics = "tf";
+    } else if (const ModelInfo* m = find_model(o.model); m && o.numerics.empty()) {
+        if (recognise_numerics(*m, weights) == Numerics::tf) o.numerics = "tf";
     }
-    return o.model.empty() ? "--weights without --model; " : "";
+    return o;
 }
 
-Classifier make_classifier(const Options& o) {
+Classifier make_classifier(const Options& asked) {
     const std::string folder = LUMBAR_SOURCE_DIR "/examples/fashion_mnist/";
-    const bool shipped = o.model.empty();
-    if (!shipped && o.weights.empty()) {
-        Result<Graph> known = try_make(o.model);
-        if (!known) Result<Graph>::raise(known.error());
-        Result<Graph>::raise(Error(Error::Code::argument,
-                                   "--model " + o.model + " needs --weights FILE (safetensors)"));
+    if (!asked.model.empty()) (void)try_make(asked.model).value();  // lists the names there are
+    if (!asked.model.empty() && asked.weights.empty()) {
+        Result<Graph>::raise(
+            Error(Error::Code::argument, "--model " + asked.model + " needs --weights FILE"));
     }
+    const Weights weights =
+        load_weights(asked.weights.empty() ? folder + "fashion_mnist.safetensors" : asked.weights);
+    const Options o = complete(asked, weights);
+    const bool shipped = o.model.empty();
     const ModelOptions options{.classes = 1000,
                                .input_channels = 3,
                                .width = 1.0,
                                .numerics = o.numerics == "tf" ? Numerics::tf : Numerics::torch};
     const Graph graph = shipped ? fashion_mnist::network() : make(o.model, options);
     const Preprocess preset = preset_of(o);
-    const Weights weights =
-        load_weights(o.weights.empty() ? folder + "fashion_mnist.safetensors" : o.weights);
     const Result<Network> compiled = try_compile(
         graph, weights, {.height = preset.height, .width = preset.width, .threads = o.threads});
     if (!compiled) {
         const Error& e = compiled.error();
-        const std::string hint = e.code() == Error::Code::weights ? advice(weights, o) : "";
-        Result<Network>::raise(Error(e.code(), hint + e.message()));
+        const std::string hint = e.code() != Error::Code::weights ? ""
+                                 : asked.model.empty() && shipped
+                                     ? "; --model tells what it is for, if it is of one"
+                                     : model_advice(weights, o.model);
+        Result<Network>::raise(Error(e.code(), e.message() + hint));
     }
     const Network network = *compiled;
     const int classes = network.output_shapes()[0].c;
@@ -125,7 +135,7 @@ Classifier make_classifier(const Options& o) {
                                              " labels, but " + network.name() + " has " +
                                              std::to_string(classes) + " classes"));
     }
-    return {network, preset, std::move(labels)};
+    return {network, weights, preset, std::move(labels)};
 }
 
 void classify(const Classifier& c, Workspace& workspace, const std::string& path,
@@ -160,6 +170,16 @@ void classify(const Classifier& c, Workspace& workspace, const std::string& path
     }
 }
 
+/// Compares the network with the probe in its file, and says by how much it is off.
+bool verified(const Classifier& c) {
+    const Verification v = verify(c.network, try_read_probe(c.weights).value());
+    std::fprintf(v.passed() ? stdout : stderr,
+                 "%s: %s: logits are off by %.2g of the largest, at most by %.2g if all is well\n",
+                 c.network.name().c_str(), v.passed() ? "verified" : "WRONG NUMBERS", v.error,
+                 v.tolerance);
+    return v.passed();
+}
+
 int run(const Options& o) {
     const auto refuse = [](const std::string& what) {
         Result<Success>::raise(Error(Error::Code::argument, what));
@@ -173,13 +193,14 @@ int run(const Options& o) {
         }
         return 0;
     }
-    if (o.images.empty()) refuse("no picture is given; see --help");
+    if (o.images.empty() && !o.verify) refuse("no picture is given; see --help");
     for (const auto* values : {&o.mean, &o.std}) {
         if (values->size() != 0 && values->size() != 1 && values->size() != 3) {
             refuse("--mean and --std take one number or three");
         }
     }
     const Classifier classifier = make_classifier(o);
+    if (o.verify && !verified(classifier)) return 1;
     Workspace workspace = classifier.network.workspace();
     int bad = 0;
     for (const std::string& path : o.images) {
@@ -199,19 +220,21 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
     Options o;
     CLI::App app{
-        "Names what is in pictures (JPEG, PNG, BMP, PNM). Without --model it uses the shipped "
+        "Names what is in pictures (JPEG, PNG, BMP, PNM). Without --weights it uses the shipped "
         "network, which knows ten kinds of clothes, light on black (Fashion-MNIST). For example:\n"
-        "  classify --model resnet50 --weights resnet50.safetensors cat.jpg\n"
+        "  classify --weights resnet50.safetensors cat.jpg\n"
         "  classify --model mobilenet_v2 --weights v2.safetensors --numerics tf cat.jpg"};
     app.option_defaults()->always_capture_default();
-    app.add_option("--model", o.model, "a model's name; see --list-models");
-    app.add_option("--weights", o.weights, "its weights, a safetensors file");
+    app.add_option("--model", o.model,
+                   "a model's name (see --list-models); usually the weights tell");
+    app.add_option("--weights", o.weights, "its weights, a safetensors file; convert writes them");
     app.add_option(
         "--labels", o.labels,
         "names of the classes, a line each; built in for ImageNet's 1000 and TensorFlow's 1001");
-    app.add_option("--numerics", o.numerics,
-                   "what trained the weights; tf also changes the usual --mean and --std (files "
-                   "with 1001 classes are mostly tf)")
+    app.add_option(
+           "--numerics", o.numerics,
+           "what trained the weights; tf also changes the usual --mean and --std. Usual: as "
+           "the weights' metadata say, or tf for 1001 classes")
         ->check(CLI::IsMember({"torch", "tf"}));
     app.add_option("--size", o.size, "height and width of the network's input; 0: its usual size")
         ->check(CLI::Range(0, 4096));
@@ -232,6 +255,9 @@ int main(int argc, char** argv) {
     app.add_option("--threads", o.threads, "0: the cores there are")->check(CLI::Range(0, 256));
     app.add_option("--top", o.top, "how many classes to print")->check(CLI::Range(1, 1 << 20));
     app.add_flag("--json", o.json, "one JSON object a line");
+    app.add_flag("--verify", o.verify,
+                 "first compares the logits of a synthetic picture with those in the weights' "
+                 "metadata (convert --probe)");
     app.add_flag("--list-models", o.list_models, "print the models' names");
     app.add_option("IMAGE", o.images, "pictures");
     return run_program("classify", app, argc, argv, [&] { return run(o); });

@@ -10,7 +10,7 @@
 
 /// A message for a terminal: its first line, and not more of a long list than one wants to read.
 inline std::string one_line(const std::string& message) {
-    constexpr std::size_t kLongest = 300;
+    constexpr std::size_t kLongest = 800;
     const std::string line = message.substr(0, message.find('\n'));
     if (line.size() <= kLongest) return line;
     return line.substr(0, kLongest) + " ... (" + std::to_string(line.size() - kLongest) +

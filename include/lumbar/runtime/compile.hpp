@@ -89,7 +89,7 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
 }  // namespace detail
 
 /// Compiles a network for one input size. The weights' classes and widths win over the graph's.
-/// Errors: tensors that are missing, extra or misshapen (all of them, in one message); a graph that
+/// Errors: tensors that are missing, extra or misshapen (all kinds in one message); a graph that
 /// is inconsistent; an input that is too small or absurdly large. Memory that cannot be had is
 /// std::bad_alloc here and in workspace(), as everywhere in C++.
 LUMBAR_COLD inline Result<Network> try_compile(const Graph& graph, const Weights& weights,

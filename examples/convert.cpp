@@ -1,0 +1,95 @@
+// convert: writes weights of any format that is read as safetensors, with the name of their model,
+// so that later neither has to be told; and with a probe, so that the numbers can be verified.
+#include "program.hpp"
+
+#include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/recognise.hpp>
+#include <lumbar/runtime/verify.hpp>
+#include <lumbar/weights/half_weights.hpp>
+#include <lumbar/weights/safetensors_save.hpp>
+
+#include <cstdio>
+#include <optional>
+#include <string>
+
+namespace {
+
+using namespace lumbar;
+
+struct Options {
+    std::string in, out;
+    std::string model, numerics;
+    int size = 0;
+    bool half = false;
+    bool probe = false;
+};
+
+/// What the file is for: as told, otherwise as the file says or its tensors show.
+FileModel model_of(const Weights& weights, const Options& o) {
+    FileModel file;
+    if (o.model.empty()) {
+        file = recognise_model(weights);
+        if (file.evidence == FileModel::Evidence::resembles) file.model = nullptr;
+    } else {
+        (void)try_make(o.model).value();  // an Error that lists the names
+        file.model = find_model(o.model);
+        file.numerics = recognise_numerics(*file.model, weights);
+        const Result<Graph> bound = try_bind_weights(file.model->build({}), weights, false);
+        if (!bound) {
+            Result<Graph>::raise(Error(bound.error().code(),
+                                       bound.error().message() + model_advice(weights, o.model)));
+        }
+    }
+    if (!o.numerics.empty()) file.numerics = o.numerics == "tf" ? Numerics::tf : Numerics::torch;
+    return file;
+}
+
+int run(const Options& o) {
+    Weights weights = load_weights(o.in);
+    Weights::Metadata metadata = weights.metadata();
+    // What a probe of the file before says is not what is asked for now.
+    for (const char* key : {kArchitectureKey, kNumericsKey, "padding", kProbeKey})
+        metadata.erase(key);
+    const FileModel file = model_of(weights, o);
+    if (file.model) metadata.merge(model_metadata(*file.model, file.numerics));
+    if (o.half) weights = as_half(weights);
+    if (o.probe) {
+        if (!file.model) {
+            Result<Success>::raise(
+                Error(Error::Code::argument, o.in + ": --probe needs --model, for the file is of "
+                                                    "no model that is known here"));
+        }
+        const int size = o.size > 0 ? o.size : file.model->input_size;
+        const Network network = compile(file.model->build({.numerics = file.numerics}), weights,
+                                        {.height = size, .width = size, .exact = true});
+        metadata.merge(probe_metadata(try_make_probe(network).value()));
+    }
+    save_safetensors(o.out, weights.tensors(), metadata);
+    const std::string name = file.model ? std::string(file.model->name) : "no known model";
+    const char* const tf = file.numerics == Numerics::tf ? ", TensorFlow's numerics" : "";
+    std::printf("%s: %zu tensors of %s%s%s%s\n", o.out.c_str(), weights.size(), name.c_str(), tf,
+                o.half ? ", filters as F16" : "", o.probe ? ", with a probe" : "");
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options o;
+    CLI::App app{
+        "Writes a file of weights as safetensors, with the name of the model that it is for. For "
+        "example:\n  convert resnet50.pth resnet50.safetensors --half --probe"};
+    app.option_defaults()->always_capture_default();
+    app.add_option("IN", o.in, "the file to read")->required();
+    app.add_option("OUT", o.out, "the safetensors file to write")->required();
+    app.add_option("--model", o.model, "its model; usually its tensors or metadata tell");
+    app.add_option("--numerics", o.numerics,
+                   "what trained the weights; usual: as the metadata say, or tf for 1001 classes")
+        ->check(CLI::IsMember({"torch", "tf"}));
+    app.add_flag("--half", o.half, "filters as F16: half the bytes");
+    app.add_flag("--probe", o.probe,
+                 "adds the logits of a synthetic picture, which classify --verify compares");
+    app.add_option("--size", o.size, "height and width of that picture; 0: the model's usual size")
+        ->check(CLI::Range(0, 1024));
+    return run_program("convert", app, argc, argv, [&] { return run(o); });
+}

@@ -1,0 +1,52 @@
+#!/bin/sh
+# convert and classify: a converted file names its model, and its probe verifies.
+set -eu
+classify=$BUILD_DIR/examples/classify
+convert=$BUILD_DIR/examples/convert
+[ -x "$classify" ] && [ -x "$convert" ] || { echo "skipped: the examples are not built"; exit 77; }
+shipped=$SOURCE_DIR/examples/fashion_mnist/fashion_mnist.safetensors
+picture=$SOURCE_DIR/examples/fashion_mnist/images/0000-ankle_boot.png
+mkdir -p "$SCRATCH"
+cd "$SCRATCH"
+failures=0
+bad() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# refuse WORDS COMMAND...: exit code 1, one line on standard error, which has the words.
+refuse() {
+    words=$1
+    shift
+    status=0
+    "$@" >out 2>err || status=$?
+    [ "$status" -eq 1 ] || bad "exit code $status, not 1: $*"
+    [ "$(wc -l <err)" -eq 1 ] || bad "$(wc -l <err) lines, not one: $*: $(cat err)"
+    grep -q -- "$words" err || bad "no '$words' for: $*: $(cat err)"
+}
+
+"$convert" "$shipped" plain.safetensors | grep -q "127 tensors of no known model" || bad "a strange model"
+"$classify" --weights plain.safetensors "$picture" | grep -q ankle_boot || bad "the copy classifies otherwise"
+"$convert" "$shipped" half.safetensors --half >/dev/null
+[ $(($(wc -c <half.safetensors) * 5)) -lt $(($(wc -c <plain.safetensors) * 3)) ] || bad "half is not half"
+"$classify" --weights half.safetensors "$picture" | grep -q ankle_boot || bad "the half classifies otherwise"
+refuse "needs --model" "$convert" "$shipped" out.safetensors --probe
+refuse "does not fit vgg11" "$convert" "$shipped" out.safetensors --model vgg11
+refuse "no model is named" "$convert" "$shipped" out.safetensors --model nope
+refuse "missing.safetensors" "$convert" missing.safetensors out.safetensors
+refuse "cannot be created" "$convert" "$shipped" missing/out.safetensors
+refuse "OUT is required" "$convert" "$shipped"
+
+weights=$SOURCE_DIR/../shared/models/mobilenet_v1_0.25_128.safetensors
+if [ -e "$weights" ]; then
+    "$convert" "$weights" v1.safetensors --half --probe --size 128 |
+        grep -q "mobilenet_v1, TensorFlow's numerics, filters as F16, with a probe" || bad "convert v1"
+    "$classify" --weights v1.safetensors --size 128 --verify |
+        grep -q "^mobilenet_v1: verified: logits are off by" || bad "the probe does not verify"
+    refuse "WRONG NUMBERS" "$classify" --weights v1.safetensors --size 128 --verify --numerics torch
+    refuse "the file says that it is for 'mobilenet_v1'" "$classify" --model resnet50 \
+        --weights v1.safetensors "$picture"
+else
+    echo "no ../shared/models: without a model of the registry"
+fi
+[ "$failures" -eq 0 ]
