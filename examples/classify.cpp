@@ -204,7 +204,7 @@ int run(const Options& o) {
     Workspace workspace = classifier.network.workspace();
     int bad = 0;
     for (const std::string& path : o.images) {
-        const Result<Image> image = try_read_image(path, {.channels = classifier.preset.channels});
+        const Result<Image> image = try_read_image(path, {.channels = classifier.preset.channels, .orient = true});
         if (image) {
             classify(classifier, workspace, path, *image, o);
         } else {  // costs its line, not the others
@@ -259,6 +259,6 @@ int main(int argc, char** argv) {
                  "first compares the logits of a synthetic picture with those in the weights' "
                  "metadata (convert --probe)");
     app.add_flag("--list-models", o.list_models, "print the models' names");
-    app.add_option("IMAGE", o.images, "pictures");
+    app.add_option("IMAGE", o.images, "pictures; photos are turned as their EXIF data says");
     return run_program("classify", app, argc, argv, [&] { return run(o); });
 }

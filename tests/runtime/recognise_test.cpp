@@ -27,7 +27,7 @@ Weights changed(const Weights& weights, Weights::Metadata metadata, std::size_t 
 
 TEST_CASE("a model's weights are recognised, whatever their classes and width") {
     struct Case {
-        const char* name;
+        std::string name;
         ModelOptions options;
     };
     const Case cases[] = {{"vgg11_bn", {.classes = 3}},

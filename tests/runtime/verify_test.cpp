@@ -94,11 +94,11 @@ TEST_CASE("a forged probe is an error in one line") {
         R"({"height":32,"width":32,"seed":1,"tolerance":1e-4,"logits":[1,-0.5]})";
     CHECK(error_of(good) == "");
     struct Case {
-        const char* from;
-        const char* to;
+        std::string from;
+        std::string to;
         const char* words;
     };
-    constexpr Case cases[] = {
+    const Case cases[] = {
         {"{", "[", "not a JSON object"},
         {"}", "", "not a JSON object"},
         {"32", "0", "from 1 to 1024"},
@@ -115,7 +115,7 @@ TEST_CASE("a forged probe is an error in one line") {
     for (const Case& c : cases) {
         CAPTURE(c.to);
         std::string forged = good;
-        forged.replace(forged.find(c.from), std::string(c.from).size(), c.to);
+        forged.replace(forged.find(c.from), c.from.size(), c.to);
         const std::string message = error_of(forged);
         CAPTURE(message);
         CHECK(message.find("file: ") == 0);

@@ -6,6 +6,7 @@
 #include <lumbar/core/file.hpp>
 #include <lumbar/image/container.hpp>
 #include <lumbar/image/image.hpp>
+#include <lumbar/image/orientation.hpp>
 #include <lumbar/image/stb.hpp>
 
 #include <algorithm>
@@ -16,6 +17,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -29,6 +32,9 @@ struct ReadOptions {
     std::int64_t max_pixels = std::int64_t{1} << 26;
     /// Larger files are refused.
     std::uint64_t max_bytes = std::uint64_t{1} << 28;
+    /// Turn a photo the right way up, as its EXIF data says. Off, because torchvision's evaluation
+    /// does not either: the published accuracies are of pictures as they are stored.
+    bool orient = false;
 };
 
 namespace detail {
@@ -54,6 +60,34 @@ inline bool size_allowed(std::int64_t width, std::int64_t height, const ReadOpti
                ? std::to_string(kMaxSide) + " a side"
                : std::to_string(options.max_pixels) + " (ReadOptions::max_pixels)");
     return false;
+}
+
+/// What else it seems to be, for the message: "; it seems to be a GIF ...", or nothing.
+inline std::string other_kind(std::span<const std::uint8_t> bytes) {
+    struct Kind {
+        std::size_t at;
+        std::string_view magic;
+        const char* name;
+    };
+    using namespace std::string_view_literals;
+    constexpr Kind kinds[] = {{0, "GIF8"sv, "a GIF"},
+                              {8, "WEBP"sv, "a WebP"},
+                              {0, "II*\0"sv, "a TIFF"},
+                              {0, "MM\0*"sv, "a TIFF"},
+                              {4, "ftyp"sv, "a HEIC or AVIF"},
+                              {0, "\xFF\x0A"sv, "a JPEG XL"},
+                              {4, "JXL "sv, "a JPEG XL"},
+                              {0, "8BPS"sv, "a Photoshop file"},
+                              {0, "%PDF"sv, "a PDF"},
+                              {0, "<"sv, "a web page or an SVG"},
+                              {0, "version https://git-lfs"sv, "a Git LFS pointer, not the file"}};
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    for (const Kind& kind : kinds) {
+        if (text.size() > kind.at && text.substr(kind.at).starts_with(kind.magic)) {
+            return std::string("; it seems to be ") + kind.name;
+        }
+    }
+    return "";
 }
 
 /// 1 or 3 channels of what has been decoded, as asked.
@@ -133,19 +167,22 @@ inline Result<Image> decode_image(std::span<const std::uint8_t> bytes, const std
     const char* defect = nullptr;
     switch (container_of(bytes)) {
         case Container::unknown:
-            return read_error(Error::Code::format, name, "it is not a JPEG, PNG, BMP or PNM image");
+            return read_error(Error::Code::format, name,
+                              "it is not a JPEG, PNG, BMP or PNM image" + other_kind(bytes));
         case Container::pnm: return decode_pnm(bytes, name, options);
         case Container::jpeg: defect = jpeg_defect(bytes); break;
         case Container::bmp: defect = bmp_defect(bytes); break;
         case Container::png: defect = png_defect(bytes); break;
     }
     if (defect) return read_error(Error::Code::format, name, defect);
-    return decode_with_stb(bytes, name, options);
+    Result<Image> image = decode_with_stb(bytes, name, options);
+    if (!image || !options.orient) return image;
+    return oriented(std::move(*image), orientation_of(bytes));
 }
 
 }  // namespace detail
 
-/// A picture from the bytes of a file. Its EXIF orientation is not applied, as in torchvision.
+/// A picture from the bytes of a file. Of an animation, the first frame.
 inline Result<Image> try_read_image(std::span<const std::uint8_t> bytes, ReadOptions options = {}) {
     return detail::decode_image(bytes, "an image in memory", options);
 }
