@@ -6,7 +6,11 @@
 #include <lumbar/runtime/recognise.hpp>
 #include <lumbar/runtime/verify.hpp>
 #include <lumbar/weights/half_weights.hpp>
+#include <lumbar/weights/numpy.hpp>
 #include <lumbar/weights/safetensors_save.hpp>
+#if defined(LUMBAR_EXAMPLE_ZLIB)
+#include <lumbar/zlib.hpp>
+#endif
 
 #include <cstdio>
 #include <optional>
@@ -23,6 +27,12 @@ struct Options {
     bool half = false;
     bool probe = false;
 };
+
+#if defined(LUMBAR_EXAMPLE_ZLIB)
+constexpr Inflate kInflate = inflate_with_zlib;
+#else
+constexpr Inflate kInflate = nullptr;
+#endif
 
 /// What the file is for: as told, otherwise as the file says or its tensors show.
 FileModel model_of(const Weights& weights, const Options& o) {
@@ -45,7 +55,7 @@ FileModel model_of(const Weights& weights, const Options& o) {
 }
 
 int run(const Options& o) {
-    Weights weights = load_weights(o.in);
+    Weights weights = o.in.ends_with(".npz") ? load_numpy(o.in, {}, kInflate) : load_weights(o.in);
     Weights::Metadata metadata = weights.metadata();
     // What a probe of the file before says is not what is asked for now.
     for (const char* key : {kArchitectureKey, kNumericsKey, "padding", kProbeKey})
@@ -80,7 +90,8 @@ int main(int argc, char** argv) {
         "Writes a file of weights as safetensors, with the name of the model that it is for. For "
         "example:\n  convert resnet50.pth resnet50.safetensors --half --probe"};
     app.option_defaults()->always_capture_default();
-    app.add_option("IN", o.in, "the file to read")->required();
+    app.add_option("IN", o.in, "the file to read: safetensors, PyTorch's .pth, NumPy's .npz")
+        ->required();
     app.add_option("OUT", o.out, "the safetensors file to write")->required();
     app.add_option("--model", o.model, "its model; usually its tensors or metadata tell");
     app.add_option("--numerics", o.numerics,

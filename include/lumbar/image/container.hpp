@@ -14,9 +14,9 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
-enum class Container { unknown, jpeg, png, bmp, pnm };
+enum class ImageContainer { unknown, jpeg, png, bmp, pnm };
 
-inline Container container_of(std::span<const std::uint8_t> bytes) {
+inline ImageContainer container_of(std::span<const std::uint8_t> bytes) {
     const auto starts = [bytes](std::initializer_list<std::uint8_t> signature) {
         if (bytes.size() < signature.size()) return false;
         std::size_t i = 0;
@@ -24,11 +24,11 @@ inline Container container_of(std::span<const std::uint8_t> bytes) {
             if (bytes[i++] != byte) return false;
         return true;
     };
-    if (starts({0xFF, 0xD8, 0xFF})) return Container::jpeg;
-    if (starts({0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'})) return Container::png;
-    if (starts({'B', 'M'})) return Container::bmp;
-    if (starts({'P', '5'}) || starts({'P', '6'})) return Container::pnm;
-    return Container::unknown;
+    if (starts({0xFF, 0xD8, 0xFF})) return ImageContainer::jpeg;
+    if (starts({0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'})) return ImageContainer::png;
+    if (starts({'B', 'M'})) return ImageContainer::bmp;
+    if (starts({'P', '5'}) || starts({'P', '6'})) return ImageContainer::pnm;
+    return ImageContainer::unknown;
 }
 
 /// Whether a JPEG's DHT segment holds whole tables: a byte of name, 16 counts of codes of each

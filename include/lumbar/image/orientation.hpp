@@ -45,8 +45,8 @@ inline int orientation_of(std::span<const std::uint8_t> bytes) {
     const auto u16 = [bytes](std::size_t at) {
         return std::size_t{bytes[at]} << 8 | bytes[at + 1];
     };
-    const Container container = container_of(bytes);
-    if (container == Container::jpeg) {
+    const ImageContainer container = container_of(bytes);
+    if (container == ImageContainer::jpeg) {
         constexpr unsigned kApp1 = 0xE1, kStartOfScan = 0xDA;
         for (std::size_t at = 2; bytes.size() - at >= 4 && bytes[at] == 0xFF;) {
             const std::size_t length = u16(at + 2);
@@ -58,7 +58,7 @@ inline int orientation_of(std::span<const std::uint8_t> bytes) {
             }
             at += 2 + length;
         }
-    } else if (container == Container::png) {
+    } else if (container == ImageContainer::png) {
         constexpr std::size_t kExif = 0x65584966;
         for (std::size_t at = 8; bytes.size() - at >= 12;) {
             const std::size_t length = u16(at) << 16 | u16(at + 2);

@@ -166,13 +166,13 @@ inline Result<Image> decode_image(std::span<const std::uint8_t> bytes, const std
     if (bytes.empty()) return read_error(Error::Code::format, name, "it is empty");
     const char* defect = nullptr;
     switch (container_of(bytes)) {
-        case Container::unknown:
+        case ImageContainer::unknown:
             return read_error(Error::Code::format, name,
                               "it is not a JPEG, PNG, BMP or PNM image" + other_kind(bytes));
-        case Container::pnm: return decode_pnm(bytes, name, options);
-        case Container::jpeg: defect = jpeg_defect(bytes); break;
-        case Container::bmp: defect = bmp_defect(bytes); break;
-        case Container::png: defect = png_defect(bytes); break;
+        case ImageContainer::pnm: return decode_pnm(bytes, name, options);
+        case ImageContainer::jpeg: defect = jpeg_defect(bytes); break;
+        case ImageContainer::bmp: defect = bmp_defect(bytes); break;
+        case ImageContainer::png: defect = png_defect(bytes); break;
     }
     if (defect) return read_error(Error::Code::format, name, defect);
     Result<Image> image = decode_with_stb(bytes, name, options);

@@ -1,0 +1,233 @@
+#include "scratch.hpp"
+
+#include <lumbar/weights/numpy.hpp>
+#if __has_include(<zlib.h>) && defined(LUMBAR_TEST_ZLIB)
+#include <lumbar/zlib.hpp>
+#define HAS_ZLIB 1
+#else
+#define HAS_ZLIB 0
+#endif
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+using namespace lumbar;
+using namespace std::string_literals;
+
+namespace {
+
+const std::string kData = LUMBAR_SOURCE_DIR "/tests/weights/data/numpy/";
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+std::string read(const std::string& name) {
+    const auto file = try_read_file(kData + name).value();
+    return std::string(reinterpret_cast<const char*>(file->span().data()), file->size());
+}
+
+/// What is wrong with a file in memory: of bytes of its own, so that a sanitizer sees its end.
+std::string problem(const std::string& file, const LoadLimits& limits = {},
+                    Inflate inflate = nullptr) {
+    const std::vector<char> exact(file.begin(), file.end());
+    const auto weights =
+        try_read_numpy(std::as_bytes(std::span(exact)), nullptr, "w", limits, inflate);
+    return weights ? "" : weights.error().message();
+}
+
+/// A .npy file of version 1 with this header and so many bytes of data.
+std::string npy(const std::string& header, std::size_t data = 0) {
+    std::string file = "\x93NUMPY\x01\x00"s;
+    file += static_cast<char>(header.size() & 0xFF);
+    file += static_cast<char>(header.size() >> 8);
+    return file + header + std::string(data, '\0');
+}
+
+void check_values(const Weights& weights) {
+    for (const TensorData& tensor : weights) {
+        CAPTURE(std::string(tensor.name));
+        if (!is_readable_float(tensor.dtype)) {
+            CHECK(tensor.name.substr(0, 6) == "whole.");
+            continue;
+        }
+        std::vector<float> values(static_cast<std::size_t>(tensor.size()));
+        REQUIRE(try_read_floats(tensor, 0, values));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            CHECK(values[i] == static_cast<float>(i) / 4 - 1);
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("an archive of NumPy's gives its arrays by their names, in either order of elements") {
+    const Weights weights = load_numpy(kData + "stored.npz");
+    CHECK(weights.size() == 16);
+    CHECK(weights.find("conv1.weight")->shape == Dims{4, 3, 2, 2});
+    CHECK(weights.find("conv1.weight")->is_contiguous());
+    CHECK(weights.find("conv1.fortran")->shape == Dims{4, 3, 2, 2});
+    CHECK_FALSE(weights.find("conv1.fortran")->is_contiguous());
+    CHECK_FALSE(weights.find("fc.weight")->is_contiguous());
+    CHECK(weights.find("fc.weight")->dtype == Dtype::f64);
+    CHECK(weights.find("fc.half")->dtype == Dtype::f16);
+    CHECK(weights.find("scalar")->shape == Dims{});
+    CHECK(weights.find("empty")->shape == Dims{0, 3});
+    CHECK(weights.find("whole.int64")->dtype == Dtype::i64);
+    CHECK(weights.find("whole.bool")->dtype == Dtype::boolean);
+    CHECK(weights.find("whole.uint8")->dtype == Dtype::u8);
+    check_values(weights);
+}
+
+TEST_CASE("a single array is arr_0") {
+    const Weights weights = load_numpy(kData + "single.npy");
+    CHECK(weights.size() == 1);
+    REQUIRE(weights.find("arr_0"));
+    check_values(weights);
+}
+
+TEST_CASE("a compressed archive needs the unpacker, and says so") {
+    const std::string message = problem(read("deflated.npz"));
+    CHECK(contains(message, "is compressed; save it with numpy.savez, or load it with"));
+#if HAS_ZLIB
+    const Weights weights = load_numpy(kData + "deflated.npz", {}, inflate_with_zlib);
+    CHECK(weights.size() == 17);
+    CHECK(weights.find("big")->shape == Dims{100, 100});
+    check_values(weights);
+    CHECK(contains(problem(read("deflated.npz"), {.bytes = 1000}, inflate_with_zlib),
+                   "LoadLimits::bytes"));
+#else
+    MESSAGE("skipped: no zlib");
+#endif
+}
+
+#if HAS_ZLIB
+TEST_CASE("damaged compressed data are an error or other numbers, never worse") {
+    const std::string whole = read("deflated.npz");
+    const std::size_t end = whole.find("PK\x01\x02");
+    std::size_t refused = 0;
+    for (std::size_t at = 0; at < end; ++at) {
+        std::string damaged = whole;
+        damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+        refused += problem(damaged, {}, inflate_with_zlib).empty() ? 0 : 1;
+    }
+    CHECK(refused > end / 2);
+    // Data that end early or go on: the sizes no longer match.
+    std::vector<std::byte> out(100);
+    CHECK_FALSE(inflate_with_zlib({}, out));
+    const std::byte empty_block[] = {std::byte{3}, std::byte{0}};
+    CHECK(inflate_with_zlib(empty_block, {}));
+    CHECK_FALSE(inflate_with_zlib(empty_block, out));
+    // A stored block of one byte, for nothing, for one, and for two.
+    const std::byte one[] = {std::byte{1},    std::byte{1},    std::byte{0},
+                             std::byte{0xFE}, std::byte{0xFF}, std::byte{'x'}};
+    CHECK_FALSE(inflate_with_zlib(one, {}));
+    CHECK(inflate_with_zlib(one, std::span(out).first(1)));
+    CHECK(out[0] == std::byte{'x'});
+    CHECK_FALSE(inflate_with_zlib(one, std::span(out).first(2)));
+}
+#endif
+
+TEST_CASE("what is not numbers is refused with what to do") {
+    struct Case {
+        std::string file;
+        std::string words;
+    };
+    for (const Case& c :
+         {Case{"big_endian.npz", "'>f4' (big-endian); save them as float32: array.astype('<f4')"},
+          Case{"objects.npz", "'|O' (Python objects)"},
+          Case{"records.npz", "are records, not numbers"}}) {
+        CAPTURE(c.file);
+        const std::string message = problem(read(c.file));
+        CAPTURE(message);
+        CHECK(message.find("w: its entry 'w.npy': not a valid NumPy array: its header: its "
+                           "elements ") == 0);
+        CHECK(contains(message, c.words));
+    }
+}
+
+TEST_CASE("a header is read as its one form, whatever the order and the spaces") {
+    for (const std::string header :
+         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n",
+          "{'shape':(2,),'descr':'<f4','fortran_order':True}",
+          "{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2L,)}   \n"}) {
+        CAPTURE(header);
+        CHECK(problem(npy(header, 8)) == "");
+    }
+    // Versions 2 and 3 have a length of four bytes.
+    const std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
+    for (const char version : {'\x02', '\x03'}) {
+        std::string file = "\x93NUMPY"s + version + '\0';
+        file += static_cast<char>(header.size());
+        CHECK(problem(file + "\0\0\0"s + header + std::string(8, '\0')) == "");
+    }
+}
+
+TEST_CASE("forged arrays are refused") {
+    const std::string good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }";
+    struct Case {
+        std::string from, to, words;
+    };
+    const Case cases[] = {
+        {"(2,)", "(2)", "tuple of whole numbers"},
+        {"(2,)", "(-1,)", "tuple of whole numbers"},
+        {"(2,)", "(True,)", "tuple of whole numbers"},
+        {"(2,)", "[2]", "tuple of whole numbers"},
+        {"(2,)", "(2.0,)", "tuple of whole numbers"},
+        {"(2,)", "(2", "tuple of whole numbers"},
+        {"(2,)", "(,)", "tuple of whole numbers"},
+        {"(2,)", "(18446744073709551616,)", "an extent above 10^18"},
+        {"(2,)", "(999999999999999999,999999999999999999)", "impossible"},
+        {"(2,)", "(1,1,1,1,1,1,1,1,1)", "more than 8 dimensions"},
+        {"(2,)", "(3,)", "needs 12 bytes, and 8 follow the header; fetch it again"},
+        {"(2,)", "(1,)", "needs 4 bytes, and 8 follow the header"},
+        {"(2,)", "(0,)", "needs 0 bytes, and 8"},
+        {"(2,)", std::string(5000, '('), "tuple of whole numbers"},
+        {"False", "0", "fortran_order is True or False"},
+        {"'descr'", "'desc'", "has the key 'desc'"},
+        {"'descr': '<f4', ", "", "needs the keys"},
+        {"'descr'", "'shape': (2,), 'descr'", "the key 'shape' twice"},
+        {"'<f4'", "'<f5'", "elements are '<f5'"},
+        {"'<f4'", "'|V2'", "perhaps bfloat16"},
+        {"'<f4'", "('<f4', (2,))", "records"},
+        {"'<f4'", "__import__('os')", "records"},
+        {"'<f4'", "'<f4", "its elements are"},
+        {"'<f4',", "'<f4'", "',' or '}' is expected"},
+        {", }", ", } x", "something follows"},
+        {"{", "", "begin with '{'"},
+        {"}", "", "'KEY': is expected"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.to);
+        std::string header = good;
+        header.replace(header.find(c.from), c.from.size(), c.to);
+        const std::string message = problem(npy(header, 8));
+        CAPTURE(message);
+        CHECK(message.find("w: not a valid NumPy array: ") == 0);
+        CHECK(contains(message, c.words));
+    }
+    CHECK(contains(problem("\x93NUMPY\x04\x00"s + std::string(20, ' ')), "versions 1.0"));
+    CHECK(contains(problem("\x93NUMPY\x02\x00\xFF\xFF\xFF\xFF"s), "claims a header of 4294967295"));
+    CHECK(contains(problem("nothing of NumPy's"), "neither .npz nor .npy"));
+    CHECK(contains(problem(""), "neither .npz nor .npy"));
+}
+
+TEST_CASE("a cut-off or damaged archive is an error or other numbers, never worse") {
+    for (const std::string name : {"stored.npz", "single.npy"}) {
+        CAPTURE(name);
+        const std::string whole = read(name);
+        for (std::size_t size = 0; size < whole.size(); ++size) {
+            CHECK_FALSE(problem(whole.substr(0, size)).empty());
+        }
+        for (std::size_t at = 0; at < whole.size(); ++at) {
+            std::string damaged = whole;
+            damaged[at] = static_cast<char>(damaged[at] ^ 0xFF);
+            (void)problem(damaged);
+        }
+    }
+    CHECK(contains(problem(read("stored.npz"), {.tensors = 15}),
+                   "has 16 arrays; at most 15 are read (LoadLimits::tensors)"));
+}
