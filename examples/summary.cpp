@@ -34,6 +34,7 @@ const char* type_of(const Node& node) {
         const char* operator()(const op::Linear&) const { return "linear"; }
         const char* operator()(const op::Add&) const { return "add"; }
         const char* operator()(const op::Concat&) const { return "concat"; }
+        const char* operator()(const op::PadChannels&) const { return "pad channels"; }
         const char* operator()(const op::ScaleChannels&) const { return "scale channels"; }
         const char* operator()(const op::Softmax&) const { return "softmax"; }
         const char* operator()(const op::LocalResponseNorm&) const { return "lrn"; }

@@ -187,13 +187,18 @@ def batch_norm_gain(node, modules):
       some of the signal at each layer, until the biases outweigh it.
     - Neither (a linear bottleneck that no addition reads): sqrt(0.5).
 
-    Times 1.5 if its convolution reads a product (squeeze-and-excite: gates are about a half), and
+    What a squeeze-and-excite block has scaled counts as a batch norm's output in an addition.
+
+    Times 1.5 if its convolution reads a product (squeeze-and-excite: gates are about a half), 0.25
+    if it reads an addition itself (pre-activation: or every block would double the signal), and
     1.15 in a network that joins branches, whose filters sum up to less than zero.
     """
     convolution = _producer(node.all_input_nodes[0], modules)
     gain = _gain_by_reader(node, modules)
     if convolution.all_input_nodes and _is_product(convolution.all_input_nodes[0]):
         gain *= 1.5
+    if _is_addition(convolution):
+        gain *= 0.25
     if _joins_branches(node.graph):
         gain *= 1.15
     return gain
@@ -205,7 +210,9 @@ def _gain_by_reader(node, modules):
     for addition in filter(_is_addition, consumers):
         operands = [_producer(operand, modules) for operand in addition.all_input_nodes]
         others = [operand for operand in operands if operand is not node]
-        both = all(_is_plain_batch_norm(other, modules) for other in others)
+        both = all(
+            _is_plain_batch_norm(other, modules) or _is_product(other) for other in others
+        )
         gains.append(math.sqrt(0.5) if both else 0.0625)
     if gains and _is_plain_batch_norm(node, modules):
         return min(gains)

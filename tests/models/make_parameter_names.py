@@ -1,52 +1,80 @@
-"""Makes parameter_names.txt: the tensors of the reference implementations' checkpoints.
+"""Makes parameter_names.txt: the tensors of the reference implementations' checkpoints, in the
+library's own names and in the dialects that it knows.
 
     python3 make_parameter_names.py          writes parameter_names.txt beside this file
     python3 make_parameter_names.py MODEL    prints the lines that are hashed for one model
 
-Needs torch, torchvision, timm (for MobileNet V1) and pretrainedmodels (for BN-Inception); see
-../goldens/make_goldens.py for versions and how to get them. Nothing is downloaded: names and shapes
-do not depend on weights.
+Needs what ../goldens/make_goldens.py needs (which has the networks), and Keras 3 for the dialect of
+that name (made with 3.5.0; any backend, since only the variables' names are read). Nothing is
+downloaded: names and shapes do not depend on weights.
 
-One line per model: its name, the number of tensors, and the 64-bit FNV-1a hash of the sorted lines
-"NAME EXTENT EXTENT ...\\n", one per tensor. Counters that inference never reads
-(num_batches_tracked) are left out.
+One line per model and dialect: the model's name, the dialect's ("own": the library's), the number of
+tensors, and the 64-bit FNV-1a hash of the sorted lines "NAME EXTENT EXTENT ...\\n", one per tensor
+("NAME\\n" alone in a dialect). Counters that inference never reads (num_batches_tracked) are left out.
 """
 
 import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = (
-    "vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn "
-    "resnet18 resnet34 resnet50 resnet101 resnet152 mobilenet_v1 mobilenet_v2 "
-    "mobilenet_v3_large mobilenet_v3_small googlenet bn_inception inception_v3"
-).split()
+sys.path.insert(0, str(HERE.parent / "goldens"))
+
+TIMM = {
+    "vgg11": "vgg11", "vgg16_bn": "vgg16_bn", "mobilenet_v2": "mobilenetv2_100",
+    "mobilenet_v3_large": "mobilenetv3_large_100", "mobilenet_v3_small": "mobilenetv3_small_100",
+    "mobilenet_v3_large_minimal": "tf_mobilenetv3_large_minimal_100",
+    "mobilenet_v3_small_minimal": "tf_mobilenetv3_small_minimal_100",
+}
+PRETRAINED = {
+    "vgg16": "vgg16", "vgg19_bn": "vgg19_bn", "resnet50": "resnet50",
+    "cafferesnet101": "cafferesnet101", "densenet161": "densenet161",
+    "inception_v3": "inceptionv3",
+}
+KERAS = {
+    "vgg16": "VGG16", "vgg19": "VGG19", "resnet50_v1": "ResNet50", "resnet101_v1": "ResNet101",
+    "resnet152_v1": "ResNet152", "densenet121": "DenseNet121", "densenet169": "DenseNet169",
+    "densenet201": "DenseNet201", "mobilenet_v1": "MobileNet", "mobilenet_v2": "MobileNetV2",
+    "mobilenet_v3_large": "MobileNetV3Large", "mobilenet_v3_small": "MobileNetV3Small",
+}
 
 
-def reference(name):
-    """The reference implementation of a model, with random weights."""
-    if name == "mobilenet_v1":
-        import timm
-
-        return timm.create_model("mobilenetv1_100", pretrained=False)
-    if name == "bn_inception":
-        import pretrainedmodels
-
-        return pretrainedmodels.bninception(pretrained=None)
-    import torchvision
-
-    # Auxiliary heads serve training only.
-    inception = {"aux_logits": False, "init_weights": False}
-    options = inception if name in ("googlenet", "inception_v3") else {}
-    return getattr(torchvision.models, name)(weights=None, **options)
-
-
-def lines_of(name):
-    return sorted(
-        " ".join([tensor, *map(str, value.shape)]) + "\n"
-        for tensor, value in reference(name).state_dict().items()
+def torch_names(network):
+    """Names and shapes; a classifier that is a 1x1 convolution counts as a matrix."""
+    return {
+        tensor: value.shape[:2] if tensor == "head.fc.weight" else value.shape
+        for tensor, value in network.state_dict().items()
         if not tensor.endswith("num_batches_tracked")
-    )
+    }
+
+
+def own_lines(model):
+    import make_goldens
+
+    classes = 10 if model.endswith("_cifar") else 1000
+    network = make_goldens.reference_network(make_goldens.Case(model, classes=classes))
+    return [" ".join([name, *map(str, shape)]) for name, shape in torch_names(network).items()]
+
+
+def timm_lines(model):
+    import timm
+
+    return list(torch_names(timm.create_model(TIMM[model])))
+
+
+def pretrained_lines(model):
+    import pretrainedmodels
+
+    network = getattr(pretrainedmodels, PRETRAINED[model])(num_classes=1000, pretrained=None)
+    return [name for name in torch_names(network) if not name.startswith("AuxLogits.")]
+
+
+def keras_lines(model):
+    import keras
+
+    network = getattr(keras.applications, KERAS[model])(weights=None)
+    return [
+        f"{layer.name}/{variable.name}" for layer in network.layers for variable in layer.weights
+    ]
 
 
 def fnv1a_64(text):
@@ -57,13 +85,24 @@ def fnv1a_64(text):
 
 
 def main():
+    import make_goldens
+
     if len(sys.argv) > 1:
-        sys.stdout.writelines(lines_of(sys.argv[1]))
+        print("\n".join(sorted(own_lines(sys.argv[1]))))
         return
+    own = list(dict.fromkeys(case.model for case in make_goldens.CASES))
+    dialects = [
+        ("own", own, own_lines),
+        ("timm", TIMM, timm_lines),
+        ("pretrainedmodels", PRETRAINED, pretrained_lines),
+        ("Keras", KERAS, keras_lines),
+    ]
     with open(HERE / "parameter_names.txt", "w", encoding="utf-8") as file:
-        for name in MODELS:
-            lines = lines_of(name)
-            file.write(f"{name} {len(lines)} {fnv1a_64(''.join(lines)):016x}\n")
+        for dialect, models, lines_of in dialects:
+            for model in models:
+                lines = "".join(line + "\n" for line in sorted(lines_of(model)))
+                count = lines.count("\n")
+                file.write(f"{model} {dialect} {count} {fnv1a_64(lines):016x}\n")
 
 
 if __name__ == "__main__":

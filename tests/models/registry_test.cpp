@@ -2,6 +2,7 @@
 #include <lumbar/graph/shapes.hpp>
 #include <lumbar/models/registry.hpp>
 #include <lumbar/runtime/bind_weights.hpp>
+#include <lumbar/runtime/name_dialects.hpp>
 #include <lumbar/weights/synthetic.hpp>
 
 #include <doctest/doctest.h>
@@ -17,16 +18,26 @@ using namespace lumbar;
 
 namespace {
 
-/// The parameters as make_parameter_names.py writes them.
-std::vector<std::string> parameter_lines(const Graph& graph) {
+/// The parameters as make_parameter_names.py writes them: in the graph's own names with their
+/// shapes, or in a dialect's alone.
+std::vector<std::string> parameter_lines(const Graph& graph, const Dialect* dialect) {
     std::vector<std::string> lines;
     for (const Parameter& p : parameters(graph)) {
-        std::string line = p.name;
-        for (const std::int64_t extent : p.shape) line += " " + std::to_string(extent);
+        std::string line = dialect ? detail::names_in(*dialect, p)[0] : p.name;
+        for (const std::int64_t extent : p.shape) {
+            if (!dialect) line += " " + std::to_string(extent);
+        }
         lines.push_back(line + "\n");
     }
     std::sort(lines.begin(), lines.end());
     return lines;
+}
+
+const Dialect* find_dialect(const Graph& graph, const std::string& name) {
+    for (const Dialect& d : graph.dialects()) {
+        if (d.name == name) return &d;
+    }
+    return nullptr;
 }
 
 }  // namespace
@@ -35,20 +46,23 @@ TEST_CASE("parameters are named and shaped as in the reference implementations' 
     std::ifstream file(std::string(LUMBAR_SOURCE_DIR) + "/tests/models/parameter_names.txt");
     REQUIRE(file);
     std::set<std::string> seen;
-    std::string name;
+    std::string name, dialect;
     std::size_t count = 0;
     std::uint64_t hash = 0;
-    while (file >> name >> std::dec >> count >> std::hex >> hash) {
+    while (file >> name >> dialect >> std::dec >> count >> std::hex >> hash) {
         CAPTURE(name);
+        CAPTURE(dialect);
         const auto graph = try_make(name);
         REQUIRE(graph);
-        const auto lines = parameter_lines(*graph);
+        const bool own = dialect == "own";
+        REQUIRE((own || find_dialect(*graph, dialect)));
+        const auto lines = parameter_lines(*graph, find_dialect(*graph, dialect));
         CHECK(lines.size() == count);
         CHECK(std::adjacent_find(lines.begin(), lines.end()) == lines.end());
         std::string text;
         for (const std::string& line : lines) text += line;
         CHECK(detail::fnv1a_64(text) == hash);
-        seen.insert(name);
+        if (own) seen.insert(name);
     }
     for (const ModelInfo& m : models()) {
         CAPTURE(std::string(m.name));
@@ -64,12 +78,30 @@ TEST_CASE("models are found by name, and every graph carries its own") {
                             [&](const ModelInfo& other) { return other.name == m.name; }) == 1);
         const Graph graph = make(m.name);
         CHECK(graph.name() == m.name);
-        CHECK((m.name.starts_with(m.family) || m.family == "inception"));
+        CHECK(std::set<std::string_view>{"vgg", "resnet", "densenet", "mobilenet", "inception"}
+                  .contains(m.family));
         CHECK(m.paper.find('.') == 4);
     }
     CHECK(find_model("") == nullptr);
     CHECK(find_model("resnet") == nullptr);
     CHECK(find_model("ResNet18") == nullptr);
+}
+
+TEST_CASE("weight files belong to models, and stand together") {
+    std::set<std::string_view> seen;
+    std::string_view before;
+    for (const WeightFile& w : weight_files()) {
+        CAPTURE(std::string(w.file));
+        CHECK(find_model(w.model));
+        if (w.model != before) CHECK(seen.insert(w.model).second);
+        before = w.model;
+        CHECK((w.top1 == 0 || (w.top1 > 50 && w.top1 < 90)));
+        CHECK_FALSE(w.preset.empty());
+    }
+    CHECK(find_model("resnet50")->weights().size() == 3);
+    CHECK(find_model("resnet50")->top1() == 76.130);
+    CHECK(find_model("inception_v2")->weights().empty());
+    CHECK(find_model("inception_v2")->top1() == 0);
 }
 
 TEST_CASE("an unknown name is an error that lists the names there are") {
@@ -103,9 +135,10 @@ TEST_CASE("every model takes images of other sizes, odd and oblong ones included
              {Extent{32, 32}, Extent{75, 97}, Extent{97, 131}, Extent{331, 224}}) {
             CAPTURE(image.h);
             // What inception_v2.hpp and inception_v3.hpp say about sizes.
-            const bool fits = m.name == "bn_inception"   ? (image.h + 1) % 32 < 8
-                              : m.name == "inception_v3" ? std::min(image.h, image.w) >= 75
-                                                         : true;
+            const bool fits = m.name == "bn_inception" ? (image.h + 1) % 32 < 8
+                              : m.name == "inception_v3" || m.name == "inception_v2"
+                                  ? std::min(image.h, image.w) >= 75
+                                  : true;
             CHECK(bool(try_infer_shapes(make(m.name), 1, image)) == fits);
         }
     }
@@ -135,7 +168,7 @@ TEST_CASE("scalable models have widths and TensorFlow numerics, at the same para
         }
         CHECK(same);
     }
-    CHECK(scalable == 4);
+    CHECK(scalable == 6);
 }
 
 TEST_CASE("tensors of auxiliary heads are ignored, others are not") {

@@ -65,6 +65,8 @@ inline Array apply(const lumbar::Node& node, const std::vector<const Array*>& in
         return local_response_norm(*in[0], n->size, static_cast<double>(n->alpha),
                                    static_cast<double>(n->beta), static_cast<double>(n->k));
     }
+    if (const auto* p = node.as<op::PadChannels>())
+        return pad_channels(*in[0], p->before, p->after);
     std::vector<Array> parts;  // a concatenation
     for (const Array* part : in) parts.push_back(*part);
     return concat(parts);

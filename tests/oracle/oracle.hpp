@@ -256,6 +256,16 @@ inline Array concat(const std::vector<Array>& parts) {
     return y;
 }
 
+/// x with channels of zeros before and after (torch.nn.functional.pad along the channels).
+inline Array pad_channels(const Array& x, int before, int after) {
+    Array y({x.shape.n, before + x.shape.c + after, x.shape.h, x.shape.w});
+    for (int n = 0; n < x.shape.n; ++n)
+        for (int c = 0; c < x.shape.c; ++c)
+            for (int h = 0; h < x.shape.h; ++h)
+                for (int w = 0; w < x.shape.w; ++w) y(n, before + c, h, w) = x(n, c, h, w);
+    return y;
+}
+
 /// torch.softmax over the channels of every pixel.
 inline Array softmax(const Array& x) {
     Array y(x.shape);

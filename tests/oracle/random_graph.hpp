@@ -88,7 +88,7 @@ class RandomGraph {
 
     Value next() {
         const Value x = any();
-        switch (pick(20)) {
+        switch (pick(22)) {
             case 0:
             case 1:
             case 2:
@@ -110,6 +110,8 @@ class RandomGraph {
             case 16:
             case 17:
             case 18: return block(x);
+            case 19: return lumbar::pad_channels(x, {.before = pick(6), .after = pick(6)});
+            case 20: return lumbar::local_response_norm(x, {.size = 1 + pick(5), .alpha = 0.5f});
             default:
                 return squeeze_excite(x, name(),
                                       {.squeezed_channels = 2, .gate = any_activation()});

@@ -211,6 +211,15 @@ LUMBAR_COLD inline Value concat(const std::vector<Value>& values) {
     return detail::add_node(values[0], "concat", op::Concat{}, std::move(inputs), channels);
 }
 
+/// x with channels of zeros before and after its own (the parameter-free shortcuts of the first
+/// residual networks).
+LUMBAR_COLD inline Value pad_channels(Value x, const op::PadChannels& p) {
+    if (!detail::within_limits({p.before, p.after})) {
+        x.graph().fail("pad_channels", "adds 0 to 32768 channels on each side");
+    }
+    return detail::add_node(x, "pad_channels", p, {x.id()}, p.before + x.channels() + p.after);
+}
+
 /// x times a gate of one pixel: a scale per image and channel.
 LUMBAR_COLD inline Value scale_channels(Value x, Value gate) {
     if (!detail::same_graph(x, gate, "scale_channels")) return x;

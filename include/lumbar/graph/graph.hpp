@@ -7,9 +7,11 @@
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/pooling.hpp>
 #include <lumbar/core/text.hpp>
+#include <lumbar/graph/dialect.hpp>
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -65,6 +67,12 @@ struct Add {
     bool where_equal = false;
 };
 struct Concat {};
+
+/// Channels of zeros before and after those of the input.
+struct PadChannels {
+    int before = 0;
+    int after = 0;
+};
 struct ScaleChannels {};  ///< the first input times the second, which has one pixel
 struct Softmax {};
 
@@ -78,9 +86,9 @@ struct LocalResponseNorm {
 
 }  // namespace op
 
-using Operation =
-    std::variant<op::Input, op::Conv, op::BatchNorm, op::Activate, op::Pool, op::Linear, op::Add,
-                 op::Concat, op::ScaleChannels, op::Softmax, op::LocalResponseNorm>;
+using Operation = std::variant<op::Input, op::Conv, op::BatchNorm, op::Activate, op::Pool,
+                               op::Linear, op::Add, op::Concat, op::PadChannels, op::ScaleChannels,
+                               op::Softmax, op::LocalResponseNorm>;
 
 /// A batch normalisation that a pass has moved into the convolution before it.
 struct FoldedBatchNorm {
@@ -152,6 +160,10 @@ class Graph {
     const std::vector<std::string>& ignored() const { return ignored_; }
     void ignore(std::string prefix) { ignored_.push_back(std::move(prefix)); }
 
+    /// Whose names its weights may have, beside its own; the rules have static storage.
+    std::span<const Dialect> dialects() const { return dialects_; }
+    void set_dialects(std::span<const Dialect> dialects) { dialects_ = dialects; }
+
     /// The first mistake in building it, if any: `compile` reports it.
     const std::optional<Error>& error() const { return error_; }
     void fail(const std::string& node, const std::string& what) {
@@ -185,6 +197,7 @@ class Graph {
     std::vector<Node> nodes_;
     std::vector<int> outputs_;
     std::vector<std::string> ignored_;
+    std::span<const Dialect> dialects_;
     std::optional<Error> error_;
 };
 

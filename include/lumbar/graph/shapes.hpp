@@ -85,6 +85,9 @@ LUMBAR_COLD inline Result<std::vector<Shape>> try_infer_shapes(const Graph& grap
                         {"joins images of ", to_string(in(0)), " and ", to_string(in(i))}));
                 }
             }
+        } else if (node.as<op::PadChannels>()) {
+            out = in(0);
+            out.c = node.channels;
         } else {
             out = is_idle_shortcut(graph, node) ? in(1) : in(0);
             if (node.as<op::Add>() && in(1) != out) {

@@ -63,6 +63,7 @@ struct ChannelCopyCall {
     BlockedView in{};
     BlockedView out{};
     int first_channel = 0;
+    bool zero_others = false;  ///< all channels of `out` that are not copied become zero
 };
 
 struct ChannelCopy {
@@ -76,6 +77,7 @@ struct ChannelCopy {
         const int channels = call.in.shape.c, first = call.first_channel;
         for (std::int64_t unit = begin; unit < end; ++unit) {
             const int y = static_cast<int>(unit % height), n = static_cast<int>(unit / height);
+            if (call.zero_others) zero_row(call.out, n, y);
             for (int c = 0; c < channels;) {
                 // The longest run that stays within a group on both sides.
                 const int to = first + c;
@@ -93,6 +95,14 @@ struct ChannelCopy {
             }
             const int last = (first + channels - 1) / lanes;
             for (int g = first / lanes; g <= last; ++g) clear_border_of_row(call.out, n, g, y);
+        }
+    }
+
+   private:
+    static void zero_row(const BlockedView& out, int n, int y) noexcept {
+        for (int g = 0; g < out.groups(); ++g) {
+            std::fill_n(out.pixel(n, g, y, 0), std::ptrdiff_t{out.shape.w} * out.lanes, 0.0f);
+            clear_border_of_row(out, n, g, y);
         }
     }
 };

@@ -8,10 +8,12 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
-/// Convolution -> batch normalisation -> ReLU, with the names NAME.conv and NAME.bn. Epsilon is
-/// TensorFlow's, where these weights come from.
+/// Of batch normalisation in TensorFlow's Inceptions, which torchvision's weights come from.
+inline constexpr double kTensorFlowEpsilon = 1e-3;
+
+/// Convolution -> batch normalisation -> ReLU, with the names NAME.conv and NAME.bn.
 LUMBAR_COLD inline Value conv_unit(Value x, const std::string& name, const op::Conv& c) {
-    return relu(batch_norm(conv(x, name + ".conv", c), name + ".bn", 1e-3));
+    return relu(batch_norm(conv(x, name + ".conv", c), name + ".bn", kTensorFlowEpsilon));
 }
 
 /// A kernel of any shape at stride 1, padded so that the size stays.

@@ -1,17 +1,32 @@
-// Inception V3: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
-// arXiv:1512.00567, table 1 and figures 5 to 7. Names and numerics of torchvision.
+// Inception V3, and V2 with factorised convolutions: Szegedy et al., "Rethinking the Inception
+// Architecture for Computer Vision", arXiv:1512.00567, table 1 and figures 5 to 7, 10. Names and
+// numerics of torchvision.
 //
 //   network         parameters      MACs at 299
 //   inception_v3    23,834,568      5.713 G      (27,161,264 parameters with the auxiliary head)
+//   inception_v2    25,954,248      6.353 G      table 1
 //
-// Deviation from the paper, of the weights that TensorFlow published: the stem ends in a 1x1 and a
-// 3x3 convolution and a pooling, where table 1 has three 3x3 convolutions. The auxiliary head
-// (AuxLogits) serves training only: files may hold it.
+// inception_v3 is the network of the weights that TensorFlow published. It deviates from table 1:
+// the stem ends in a 1x1 and a 3x3 convolution and a pooling, where the paper has three 3x3
+// convolutions; figure 5's branch with one 3x3 convolution has a 5x5; there are four blocks of
+// figure 6, not five. The auxiliary head (AuxLogits) serves training only: files may hold it.
+// inception_v2 is table 1 as printed. The paper prints no widths of branches: V3's are taken, which
+// yield the printed channels between the blocks (288, 768, 1280, 2048). Its table 3 says 3.8
+// billion operations for the first version and 4.8 for the last, which is less than
+// inception_v3's 5.7 too; so its widths were narrower, or it counts otherwise. Nobody published
+// weights.
+//
+// Weights: torchvision's inception_v3_google-0cc3c7bd.pth (presets::inception_v3), timm's
+// inception_v3.* (the same names; bicubic), pretrainedmodels' inceptionv3 (last_linear). TensorFlow
+// itself does not count padding in averages ({.average_counts_padding = false}); all PyTorch
+// weights are used with it counted. Keras's files cannot be bound: their layers are numbered, not
+// named.
 #pragma once
 
 #include <lumbar/models/conv_unit.hpp>
 
 #include <array>
+#include <span>
 #include <string>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -31,6 +46,14 @@ struct InceptionV3Row {
     int width = 0;
 };
 
+/// Table 1: the stem, the rows of blocks.
+struct InceptionV3Table {
+    const char* name;
+    bool stem_of_3x3;    ///< table 1's; false: with a 1x1 and a second pooling
+    int figure5_kernel;  ///< of the branch with one wide convolution: 3 in figure 5
+    std::span<const InceptionV3Row> rows;
+};
+
 inline constexpr std::array<InceptionV3Row, 11> kInceptionV3Rows{{
     {"Mixed_5b", InceptionV3Block::figure5, 32},   // 35
     {"Mixed_5c", InceptionV3Block::figure5, 64},   // 35
@@ -45,6 +68,24 @@ inline constexpr std::array<InceptionV3Row, 11> kInceptionV3Rows{{
     {"Mixed_7c", InceptionV3Block::figure7},       // 8
 }};
 
+inline constexpr std::array<InceptionV3Row, 12> kFactorisedInceptionV2Rows{{
+    {"Mixed_5b", InceptionV3Block::figure5, 64},   // 35
+    {"Mixed_5c", InceptionV3Block::figure5, 64},   // 35
+    {"Mixed_5d", InceptionV3Block::figure5, 64},   // 35
+    {"Mixed_6a", InceptionV3Block::reduction},     // 17
+    {"Mixed_6b", InceptionV3Block::figure6, 128},  // 17
+    {"Mixed_6c", InceptionV3Block::figure6, 160},  // 17
+    {"Mixed_6d", InceptionV3Block::figure6, 160},  // 17
+    {"Mixed_6e", InceptionV3Block::figure6, 160},  // 17
+    {"Mixed_6f", InceptionV3Block::figure6, 192},  // 17
+    {"Mixed_7a", InceptionV3Block::reduction2},    // 8
+    {"Mixed_7b", InceptionV3Block::figure7},       // 8
+    {"Mixed_7c", InceptionV3Block::figure7},       // 8
+}};
+inline constexpr InceptionV3Table kInceptionV3{"inception_v3", false, 5, kInceptionV3Rows};
+inline constexpr InceptionV3Table kFactorisedInceptionV2{"inception_v2", true, 3,
+                                                         kFactorisedInceptionV2Rows};
+
 struct InceptionV3Options {
     int classes = 1000;
     int input_channels = 3;
@@ -53,11 +94,30 @@ struct InceptionV3Options {
 
 namespace detail {
 
+inline constexpr NameRule kInceptionV3LastLinear[] = {{"fc", "last_linear"}};
+inline constexpr Dialect kInceptionV3Dialects[] = {{"pretrainedmodels", kInceptionV3LastLinear}};
+
 /// Writes the blocks of one network.
 class InceptionV3Writer {
    public:
-    explicit InceptionV3Writer(bool average_counts_padding)
-        : average_counts_padding_(average_counts_padding) {}
+    InceptionV3Writer(int figure5_kernel, bool average_counts_padding)
+        : figure5_kernel_(figure5_kernel), average_counts_padding_(average_counts_padding) {}
+
+    /// From 299 to 35.
+    LUMBAR_COLD static Value stem(Value x, bool of_3x3) {
+        x = valid_3x3(x, "Conv2d_1a_3x3", 32, 2);       // 149
+        x = valid_3x3(x, "Conv2d_2a_3x3", 32, 1);       // 147
+        x = conv_unit(x, "Conv2d_2b_3x3", 64, {3, 3});  // 147
+        x = halve(x);                                   // 73
+        if (of_3x3) {
+            x = valid_3x3(x, "Conv2d_3b_3x3", 80, 1);           // 71
+            x = valid_3x3(x, "Conv2d_4a_3x3", 192, 2);          // 35
+            return conv_unit(x, "Conv2d_4b_3x3", 288, {3, 3});  // 35
+        }
+        x = conv_unit(x, "Conv2d_3b_1x1", 80, {1, 1});  // 73
+        x = valid_3x3(x, "Conv2d_4a_3x3", 192, 1);      // 71
+        return halve(x);                                // 35
+    }
 
     LUMBAR_COLD Value block(Value x, const InceptionV3Row& row) {
         block_ = row.name;
@@ -86,7 +146,7 @@ class InceptionV3Writer {
     Value figure5(Value x, int width) {
         const Value one = unit(x, "branch1x1", 64, {1, 1});
         Value five = unit(x, "branch5x5_1", 48, {1, 1});
-        five = unit(five, "branch5x5_2", 64, {5, 5});
+        five = unit(five, "branch5x5_2", 64, Extent::square(figure5_kernel_));
         Value twice = unit(x, "branch3x3dbl_1", 64, {1, 1});
         twice = unit(twice, "branch3x3dbl_2", 96, {3, 3});
         twice = unit(twice, "branch3x3dbl_3", 96, {3, 3});
@@ -148,27 +208,27 @@ class InceptionV3Writer {
     }
 
     const char* block_ = "";
+    int figure5_kernel_;
     bool average_counts_padding_;
 };
 
 }  // namespace detail
 
-/// The network from the image to the logits, for any input of at least 75x75.
-LUMBAR_COLD inline Graph inception_v3(const InceptionV3Options& options = {}) {
-    Graph graph("inception_v3");
+/// The network of a table, from the image to the logits, for any input of at least 75x75.
+LUMBAR_COLD inline Graph inception_v3(const InceptionV3Table& table,
+                                      const InceptionV3Options& options = {}) {
+    Graph graph(table.name);
     graph.ignore("AuxLogits.");
-    detail::InceptionV3Writer writer(options.average_counts_padding);
-    Value x = graph.input(options.input_channels);
-    x = writer.valid_3x3(x, "Conv2d_1a_3x3", 32, 2);        // 149
-    x = writer.valid_3x3(x, "Conv2d_2a_3x3", 32, 1);        // 147
-    x = detail::conv_unit(x, "Conv2d_2b_3x3", 64, {3, 3});  // 147
-    x = writer.halve(x);                                    // 73
-    x = detail::conv_unit(x, "Conv2d_3b_1x1", 80, {1, 1});  // 73
-    x = writer.valid_3x3(x, "Conv2d_4a_3x3", 192, 1);       // 71
-    x = writer.halve(x);                                    // 35
-    for (const InceptionV3Row& row : kInceptionV3Rows) x = writer.block(x, row);
+    graph.set_dialects(detail::kInceptionV3Dialects);
+    detail::InceptionV3Writer writer(table.figure5_kernel, options.average_counts_padding);
+    Value x = writer.stem(graph.input(options.input_channels), table.stem_of_3x3);
+    for (const InceptionV3Row& row : table.rows) x = writer.block(x, row);
     graph.output(linear(global_avg_pool(x), "fc", {.outputs = options.classes}));
     return graph;
+}
+
+LUMBAR_COLD inline Graph inception_v3(const InceptionV3Options& options = {}) {
+    return inception_v3(kInceptionV3, options);
 }
 
 LUMBAR_NAMESPACE_END

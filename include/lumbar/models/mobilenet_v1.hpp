@@ -2,10 +2,18 @@
 // Vision Applications", arXiv:1704.04861, table 1. Names of timm (mobilenetv1_*).
 //
 //   width    parameters    MACs at 224
-//   1.0      4,231,976     569 M
+//   1.0      4,231,976     569 M        (the paper's table 8: 4.2 million, 569 million)
+//   0.75     2,585,560     325 M
+//   0.5      1,331,592     149 M
+//   0.25       470,072      41 M
 //
 // Deviations from the paper: the activation is ReLU6, as in both reference implementations. The
 // table's last depthwise layer is printed with stride 2; it is 1, or the shapes would not fit.
+//
+// Weights: timm's mobilenetv1_100.ra4_e3600_r224_in1k (presets::timm_half); Keras's MobileNet
+// (presets::tensorflow), recognised by its names, which bring TensorFlow's numerics along; other
+// files from TensorFlow need {.numerics = Numerics::tf}. At odd sizes Keras pads stride 2 by one
+// pixel less than TensorFlow's SAME, which is taken here. timm's mobilenetv1_100h has another head.
 #pragma once
 
 #include <lumbar/models/numerics.hpp>
@@ -32,6 +40,25 @@ inline constexpr std::array<SeparableRow, 5> kMobileNetV1Rows{{
 }};
 inline constexpr int kMobileNetV1Stem = 32;
 
+namespace detail {
+inline constexpr int kMobileNetV1Stages[] = {1, 2, 2, 6, 2};
+inline constexpr NameRule kMobileNetV1KerasRules[] = {
+    {"conv_stem", "conv1"},
+    {"bn1", "conv1_bn"},
+    {"blocks.#.#.conv_dw", "conv_dw_*"},
+    {"blocks.#.#.bn1", "conv_dw_*_bn"},
+    {"blocks.#.#.conv_pw", "conv_pw_*"},
+    {"blocks.#.#.bn2", "conv_pw_*_bn"},
+    {"classifier", "conv_preds"},
+};
+inline constexpr Dialect kMobileNetV1Dialects[] = {{.name = "Keras",
+                                                    .rules = kMobileNetV1KerasRules,
+                                                    .stages = kMobileNetV1Stages,
+                                                    .style = TensorStyle::keras,
+                                                    .epsilon = 1e-3,
+                                                    .same_padding = true}};
+}  // namespace detail
+
 struct MobileNetV1Options {
     int classes = 1000;
     int input_channels = 3;
@@ -42,6 +69,7 @@ struct MobileNetV1Options {
 /// The network from the image to the logits. Any input size (the paper's rho).
 LUMBAR_COLD inline Graph mobilenet_v1(const MobileNetV1Options& options = {}) {
     Graph graph("mobilenet_v1");
+    graph.set_dialects(detail::kMobileNetV1Dialects);
     const PaddingMode mode = padding_mode(options.numerics);
     const auto channels = [&](int c) { return make_divisible(c * options.width); };
     const auto norm = [&](Value x, const std::string& name) {

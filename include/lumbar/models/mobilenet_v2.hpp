@@ -2,7 +2,18 @@
 // arXiv:1801.04381, table 2. Names of torchvision.
 //
 //   width    parameters    MACs at 224
-//   1.0      3,504,872     301 M
+//   1.0      3,504,872     301 M        (the paper's table 4: 3.4 million, 300 million)
+//   1.4      6,108,776     583 M        (6.9 million, 585 million)
+//   0.75     2,636,272     209 M        (2.6 million, 209 million)
+//   0.5      1,968,680      97 M
+//
+// The paper's 3.4 million are 3,504,872 without the running statistics' count and without rounding
+// up: 3,470,760 for 1001 classes with batch normalisation folded, and 3.5 by every later count.
+//
+// Weights: torchvision's mobilenet_v2-b0353104.pth (presets::imagenet), timm's
+// mobilenetv2_100.ra_in1k (other names, presets::timm), Keras's MobileNetV2 (presets::tensorflow;
+// its names bring TensorFlow's numerics along). Other files from TensorFlow need {.numerics =
+// Numerics::tf}.
 #pragma once
 
 #include <lumbar/models/numerics.hpp>
@@ -44,6 +55,53 @@ inline constexpr std::array<InvertedResidualRow, 7> kMobileNetV2Rows{{
 }};
 inline constexpr MobileNetV2Table kMobileNetV2{"mobilenet_v2", 32, 2, kMobileNetV2Rows, 1280};
 
+namespace detail {
+inline constexpr int kMobileNetV2Stages[] = {1, 2, 3, 4, 3, 3, 1};
+inline constexpr NameRule kMobileNetV2TimmRules[] = {
+    {"features.0.0", "conv_stem"},
+    {"features.0.1", "bn1"},
+    {"features.1.conv.0.0", "blocks.0.0.conv_dw"},
+    {"features.1.conv.0.1", "blocks.0.0.bn1"},
+    {"features.1.conv.1", "blocks.0.0.conv_pw"},
+    {"features.1.conv.2", "blocks.0.0.bn2"},
+    {"features.#.conv.0.0", "blocks.@.conv_pw"},
+    {"features.#.conv.0.1", "blocks.@.bn1"},
+    {"features.#.conv.1.0", "blocks.@.conv_dw"},
+    {"features.#.conv.1.1", "blocks.@.bn2"},
+    {"features.#.conv.2", "blocks.@.conv_pwl"},
+    {"features.#.conv.3", "blocks.@.bn3"},
+    {"features.18.0", "conv_head"},
+    {"features.18.1", "bn2"},
+    {"classifier.1", "classifier"},
+};
+inline constexpr NameRule kMobileNetV2KerasRules[] = {
+    {"features.0.0", "Conv1"},
+    {"features.0.1", "bn_Conv1"},
+    {"features.1.conv.0.0", "expanded_conv_depthwise"},
+    {"features.1.conv.0.1", "expanded_conv_depthwise_BN"},
+    {"features.1.conv.1", "expanded_conv_project"},
+    {"features.1.conv.2", "expanded_conv_project_BN"},
+    {"features.#.conv.0.0", "block_-_expand"},
+    {"features.#.conv.0.1", "block_-_expand_BN"},
+    {"features.#.conv.1.0", "block_-_depthwise"},
+    {"features.#.conv.1.1", "block_-_depthwise_BN"},
+    {"features.#.conv.2", "block_-_project"},
+    {"features.#.conv.3", "block_-_project_BN"},
+    {"features.18.0", "Conv_1"},
+    {"features.18.1", "Conv_1_bn"},
+    {"classifier.1", "predictions"},
+};
+inline constexpr Dialect kMobileNetV2Dialects[] = {
+    {"timm", kMobileNetV2TimmRules, kMobileNetV2Stages},
+    {.name = "Keras",
+     .rules = kMobileNetV2KerasRules,
+     .stages = {},
+     .style = TensorStyle::keras,
+     .epsilon = 1e-3,
+     .same_padding = true},
+};
+}  // namespace detail
+
 struct MobileNetV2Options {
     int classes = 1000;
     int input_channels = 3;
@@ -82,6 +140,7 @@ LUMBAR_COLD inline Value inverted_residual(Value x, const std::string& name,
 LUMBAR_COLD inline Graph mobilenet_v2(const MobileNetV2Table& table,
                                       const MobileNetV2Options& options = {}) {
     Graph graph(table.name);
+    graph.set_dialects(detail::kMobileNetV2Dialects);
     const double epsilon = batch_norm_epsilon(options.numerics);
     const auto channels = [&](int c) { return make_divisible(c * options.width); };
     Value x = graph.input(options.input_channels);

@@ -7,8 +7,9 @@ LUMBAR_NAMESPACE_BEGIN
 
 /// Named numerics of a model that exists in both worlds.
 enum class Numerics {
-    torch,  ///< symmetric padding, batch-norm epsilon 1e-5
+    torch,  ///< symmetric padding, batch-norm epsilon 1e-5 (MobileNet V3: 1e-3)
     tf,     ///< TensorFlow: SAME padding (asymmetric at stride 2), batch-norm epsilon 1e-3
+    timm,   ///< as torch, and batch-norm epsilon 1e-5 in MobileNet V3 too
 };
 
 constexpr double batch_norm_epsilon(Numerics n) { return n == Numerics::tf ? 1e-3 : 1e-5; }

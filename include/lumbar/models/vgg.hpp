@@ -7,7 +7,12 @@
 //   D  vgg16        16              138,357,544 (bn 138,365,992)    15.470 G
 //   E  vgg19        19              143,667,240 (bn 143,678,248)    19.632 G
 //
-// Batch normalisation is torchvision's addition, not the paper's.
+// Batch normalisation is torchvision's addition, not the paper's. The paper says 133, 133, 138 and
+// 144 million parameters; "15.5 billion" operations are vgg16's 15.470 G.
+//
+// Weights: torchvision's (vgg16-397923af.pth, presets::imagenet); timm's vgg16.tv_in1k are the same
+// under other names; Keras's VGG16 and VGG19 are Caffe's (presets::caffe). All names are
+// understood.
 #pragma once
 
 #include <lumbar/models/numerics.hpp>
@@ -36,11 +41,58 @@ struct VggOptions {
     bool batch_norm = false;
 };
 
+namespace detail {
+
+inline constexpr NameRule kVggTimmRules[] = {
+    {"classifier.0", "pre_logits.fc1"},
+    {"classifier.3", "pre_logits.fc2"},
+    {"classifier.6", "head.fc"},
+};
+inline constexpr NameRule kVggPretrainedRules[] = {
+    {"features.#", "_features.#"},
+    {"classifier.0", "linear0"},
+    {"classifier.3", "linear1"},
+    {"classifier.6", "last_linear"},
+};
+// Keras names convolutions by stage, torchvision by their place among all layers.
+inline constexpr NameRule kVgg16KerasRules[] = {
+    {"features.0", "block1_conv1"},  {"features.2", "block1_conv2"},
+    {"features.5", "block2_conv1"},  {"features.7", "block2_conv2"},
+    {"features.10", "block3_conv1"}, {"features.12", "block3_conv2"},
+    {"features.14", "block3_conv3"}, {"features.17", "block4_conv1"},
+    {"features.19", "block4_conv2"}, {"features.21", "block4_conv3"},
+    {"features.24", "block5_conv1"}, {"features.26", "block5_conv2"},
+    {"features.28", "block5_conv3"}, {"classifier.0", "fc1"},
+    {"classifier.3", "fc2"},         {"classifier.6", "predictions"}};
+inline constexpr NameRule kVgg19KerasRules[] = {
+    {"features.0", "block1_conv1"},  {"features.2", "block1_conv2"},
+    {"features.5", "block2_conv1"},  {"features.7", "block2_conv2"},
+    {"features.10", "block3_conv1"}, {"features.12", "block3_conv2"},
+    {"features.14", "block3_conv3"}, {"features.16", "block3_conv4"},
+    {"features.19", "block4_conv1"}, {"features.21", "block4_conv2"},
+    {"features.23", "block4_conv3"}, {"features.25", "block4_conv4"},
+    {"features.28", "block5_conv1"}, {"features.30", "block5_conv2"},
+    {"features.32", "block5_conv3"}, {"features.34", "block5_conv4"},
+    {"classifier.0", "fc1"},         {"classifier.3", "fc2"},
+    {"classifier.6", "predictions"}};
+template <const auto& KerasRules>
+inline constexpr Dialect kVggDialects[] = {
+    {"timm", kVggTimmRules},
+    {"pretrainedmodels", kVggPretrainedRules},
+    {.name = "Keras", .rules = KerasRules, .stages = {}, .style = TensorStyle::keras},
+};
+
+}  // namespace detail
+
 /// The network of one column, from the image to the logits. Any input of at least 32x32: the
 /// features are averaged to 7x7 before the classifier, as torchvision does (nothing changes at
 /// 224).
 LUMBAR_COLD inline Graph vgg(const VggTable& table, const VggOptions& options = {}) {
     Graph graph(std::string(table.name) + (options.batch_norm ? "_bn" : ""));
+    graph.set_dialects(
+        table.convolutions[2] == 4
+            ? std::span<const Dialect>(detail::kVggDialects<detail::kVgg19KerasRules>)
+            : detail::kVggDialects<detail::kVgg16KerasRules>);
     Value x = graph.input(options.input_channels);
     int index = 0;  // of torchvision's nn.Sequential, which counts activations and pools too
     for (std::size_t stage = 0; stage < kVggChannels.size(); ++stage) {

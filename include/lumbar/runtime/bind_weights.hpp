@@ -40,13 +40,15 @@ LUMBAR_COLD inline std::optional<Graph> take_widths(Graph graph, const Weights& 
             node.channels = c->out_channels = out;
         } else if (auto* l = node.as<op::Linear>()) {
             if (!filter || extent(0) < 1 || extent(0) > kMaxChannels ||
-                extent(1) != std::int64_t{in} * l->pixels || extent(2) != 1 || extent(3) != 1) {
+                !same_shape(filter->shape, {extent(0), std::int64_t{in} * l->pixels})) {
                 return std::nullopt;
             }
             node.channels = l->outputs = static_cast<int>(extent(0));
         } else if (node.as<op::Concat>()) {
             node.channels = 0;
             for (const int input : node.inputs) node.channels += graph.node(input).channels;
+        } else if (const auto* pad = node.as<op::PadChannels>()) {
+            node.channels = pad->before + in + pad->after;
         } else if (const auto* a = node.as<op::Add>(); a && a->where_equal) {
             node.channels = graph.node(node.inputs[1]).channels;
         } else {

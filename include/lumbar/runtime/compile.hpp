@@ -8,6 +8,7 @@
 #include <lumbar/graph/passes/fuse_activation.hpp>
 #include <lumbar/graph/passes/fuse_residual.hpp>
 #include <lumbar/runtime/bind_weights.hpp>
+#include <lumbar/runtime/name_dialects.hpp>
 #include <lumbar/runtime/network.hpp>
 #include <lumbar/runtime/step_maker.hpp>
 
@@ -88,17 +89,20 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
 
 }  // namespace detail
 
-/// Compiles a network for one input size. The weights' classes and widths win over the graph's.
+/// Compiles a network for one input size. The weights' classes and widths win over the graph's;
+/// their names may be those of any dialect that the model knows (in_names_of), behind any prefix.
 /// Errors: tensors that are missing, extra or misshapen (all kinds in one message); a graph that
 /// is inconsistent; an input that is too small or absurdly large. Memory that cannot be had is
 /// std::bad_alloc here and in workspace(), as everywhere in C++.
 LUMBAR_COLD inline Result<Network> try_compile(const Graph& graph, const Weights& weights,
                                                const CompileOptions& options = {}) {
-    Result<Graph> bound = try_bind_weights(graph, weights, options.allow_extra_tensors);
+    Graph spoken = graph;
+    const Weights named = in_names_of(spoken, weights);
+    Result<Graph> bound = try_bind_weights(spoken, named, options.allow_extra_tensors);
     if (!bound) return bound.error();
     auto plan = std::make_shared<detail::Plan>();
     plan->source = std::move(*bound);
-    plan->weights = weights;
+    plan->weights = named;
     plan->store = std::make_shared<PackedStore>();
     plan->options = options;
     if (options.executor) {

@@ -67,6 +67,8 @@ class StepMaker {
                              id});
         } else if (node.as<op::Concat>()) {
             make_concat(id);
+        } else if (const auto* pad = node.as<op::PadChannels>()) {
+            add(id, "copy", CopyStep{input(0), id, pad->before, true});
         } else {
             PixelwiseStep step{Pixelwise(*plan_.kernels), nullptr, input(0), id, -1, -1, epilogue};
             if (node.as<op::Add>()) step.addend = input(1);

@@ -222,9 +222,10 @@ struct CopyStep {
     int in;
     int out;
     int first_channel;
+    bool zero_others = false;
 
     ChannelCopyCall call(const RunContext& r) const {
-        return {r.view(in), r.view(out), first_channel};
+        return {r.view(in), r.view(out), first_channel, zero_others};
     }
     LUMBAR_COLD std::int64_t units(const RunContext& r) const {
         return ChannelCopy{}.units(call(r));

@@ -58,7 +58,8 @@ LUMBAR_COLD inline double synthetic_gain_by_reader(const Graph& graph,
         if (node.as<op::Add>()) {
             const bool projection =
                 std::all_of(node.inputs.begin(), node.inputs.end(), [&](int operand) {
-                    return graph.node(behind_idle_shortcuts(graph, operand)).as<op::BatchNorm>();
+                    const Node& from = graph.node(behind_idle_shortcuts(graph, operand));
+                    return from.as<op::BatchNorm>() || from.as<op::ScaleChannels>();
                 });
             added = std::min(added, projection ? neither : 0.0625);
         }
@@ -86,6 +87,7 @@ LUMBAR_COLD inline double synthetic_gain(const Graph& graph,
     if (!convolution.inputs.empty() && graph.node(convolution.inputs[0]).as<op::ScaleChannels>()) {
         gain *= 1.5;
     }
+    if (convolution.as<op::Add>()) gain *= 0.25;
     return joins_branches(graph) ? gain * 1.15 : gain;
 }
 
@@ -117,10 +119,12 @@ LUMBAR_COLD inline int logits_layer(const Graph& graph) {
 ///     batch norm .running_var       1         0.2
 ///
 /// fan_in counts a filter's elements per output. g depends on what reads the batch norm's output:
-/// an addition whose other operand is no batch norm's output (an identity shortcut) 1/16, any other
-/// addition (a projection) sqrt(0.5); otherwise an activation, 1 for ReLU and 1.125 for ReLU6 and
-/// h-swish; otherwise sqrt(0.5). It is 1.5 times that after a squeeze-and-excite block, and 1.15
-/// times in a network with concatenations ("beside a concat"). Why: see synthetic.py.
+/// an addition whose other operand is neither a batch norm's output nor a squeeze-and-excite
+/// block's (an identity shortcut) 1/16, any other addition (a projection) sqrt(0.5); otherwise an
+/// activation, 1 for ReLU and 1.125 for ReLU6 and h-swish; otherwise sqrt(0.5). It is 1.5 times
+/// that after a squeeze-and-excite block, 0.25 times where the batch norm reads an addition
+/// (pre-activation), and 1.15 times in a network with concatenations ("beside a concat"). Why: see
+/// synthetic.py.
 LUMBAR_COLD inline Weights synthetic_weights(const Graph& graph, std::uint64_t seed = 1) {
     const auto read_by = readers(graph);
     const int logits = detail::logits_layer(graph);
