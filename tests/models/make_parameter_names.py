@@ -1,8 +1,9 @@
 """Makes parameter_names.txt: the tensors of the reference implementations' checkpoints, in the
 library's own names and in the dialects that it knows.
 
-    python3 make_parameter_names.py          writes parameter_names.txt beside this file
-    python3 make_parameter_names.py MODEL    prints the lines that are hashed for one model
+    python3 make_parameter_names.py            writes parameter_names.txt beside this file
+    python3 make_parameter_names.py DIALECT    only the lines of "own", "timm", "pretrainedmodels" or
+                                               "Keras"; others are kept (Keras wants a newer numpy)
 
 Needs what ../goldens/make_goldens.py needs (which has the networks), and Keras 3 for the dialect of
 that name (made with 3.5.0; any backend, since only the variables' names are read). Nothing is
@@ -84,26 +85,35 @@ def fnv1a_64(text):
     return value
 
 
-def main():
+def models_of(dialect):
+    if dialect != "own":
+        return {"timm": TIMM, "pretrainedmodels": PRETRAINED, "Keras": KERAS}[dialect]
     import make_goldens
 
-    if len(sys.argv) > 1:
-        print("\n".join(sorted(own_lines(sys.argv[1]))))
-        return
-    own = list(dict.fromkeys(case.model for case in make_goldens.CASES))
-    dialects = [
-        ("own", own, own_lines),
-        ("timm", TIMM, timm_lines),
-        ("pretrainedmodels", PRETRAINED, pretrained_lines),
-        ("Keras", KERAS, keras_lines),
-    ]
-    with open(HERE / "parameter_names.txt", "w", encoding="utf-8") as file:
-        for dialect, models, lines_of in dialects:
-            for model in models:
-                lines = "".join(line + "\n" for line in sorted(lines_of(model)))
-                count = lines.count("\n")
-                file.write(f"{model} {dialect} {count} {fnv1a_64(lines):016x}\n")
+    return dict.fromkeys(case.model for case in make_goldens.CASES)
 
+
+def main():
+    path = HERE / "parameter_names.txt"
+    stored = path.read_text().splitlines() if path.exists() else []
+    lines = []
+    for dialect, lines_of in LINES.items():
+        if len(sys.argv) > 1 and dialect not in sys.argv[1:]:
+            lines += [line for line in stored if line.split()[1] == dialect]
+            continue
+        for model in models_of(dialect):
+            names = "".join(name + "\n" for name in sorted(lines_of(model)))
+            count = names.count("\n")
+            lines.append(f"{model} {dialect} {count} {fnv1a_64(names):016x}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+LINES = {
+    "own": own_lines,
+    "timm": timm_lines,
+    "pretrainedmodels": pretrained_lines,
+    "Keras": keras_lines,
+}
 
 if __name__ == "__main__":
     main()
