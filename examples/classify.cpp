@@ -50,14 +50,18 @@ std::array<float, 3> three(const std::vector<float>& values) {
     return {values[0], values[1], values[2]};
 }
 
+/// Of the shipped network; of TensorFlow's; else of the model's best known weights.
+Preprocess usual_preset(const Options& o) {
+    if (o.model.empty()) return fashion_mnist::kPreset;
+    if (o.numerics == "tf") return presets::tensorflow;
+    const ModelInfo* model = find_model(o.model);
+    if (!model) return presets::imagenet;
+    if (!model->weights().empty()) return *presets::find(model->weights()[0].preset);
+    return presets::imagenet.with_size(model->input_size);
+}
+
 Preprocess preset_of(const Options& o) {
-    Preprocess p = o.model.empty()             ? fashion_mnist::kPreset
-                   : o.numerics == "tf"        ? presets::tensorflow
-                   : o.model == "mobilenet_v1" ? presets::timm_half
-                   : o.model == "googlenet"    ? presets::googlenet
-                   : o.model == "bn_inception" ? presets::bn_inception
-                   : o.model == "inception_v3" ? presets::inception_v3
-                                               : presets::imagenet;
+    Preprocess p = usual_preset(o);
     if (o.size > 0) p = p.with_size(o.size);
     if (!o.crop.empty()) {
         p.crop = o.crop == "squash" ? Preprocess::Crop::squash : Preprocess::Crop::center;
@@ -103,7 +107,9 @@ Classifier make_classifier(const Options& asked) {
     const ModelOptions options{.classes = 1000,
                                .input_channels = 3,
                                .width = 1.0,
-                               .numerics = o.numerics == "tf" ? Numerics::tf : Numerics::torch};
+                               .numerics = o.numerics == "tf"     ? Numerics::tf
+                                           : o.numerics == "timm" ? Numerics::timm
+                                                                  : Numerics::torch};
     const Graph graph = shipped ? fashion_mnist::network() : make(o.model, options);
     const Preprocess preset = preset_of(o);
     const Result<Network> compiled = try_compile(
@@ -186,10 +192,16 @@ int run(const Options& o) {
     };
     if (o.list_models) {
         for (const ModelInfo& m : models()) {
-            std::printf("%-18.*s %6.1f M parameters %7.3f GMACs  arXiv:%.*s\n",
+            std::printf("%-26.*s %6.1f M parameters %7.3f GMACs  arXiv:%.*s\n",
                         static_cast<int>(m.name.size()), m.name.data(),
                         static_cast<double>(m.parameters) * 1e-6, m.gmacs,
                         static_cast<int>(m.paper.size()), m.paper.data());
+            for (const WeightFile& w : m.weights()) {
+                std::printf("    %-50.*s %-12s", static_cast<int>(w.file.size()), w.file.data(),
+                            to_string(w.format));
+                if (w.top1 > 0) std::printf(" top-1 %.1f %%", w.top1);
+                std::printf("\n");
+            }
         }
         return 0;
     }
@@ -204,7 +216,8 @@ int run(const Options& o) {
     Workspace workspace = classifier.network.workspace();
     int bad = 0;
     for (const std::string& path : o.images) {
-        const Result<Image> image = try_read_image(path, {.channels = classifier.preset.channels, .orient = true});
+        const Result<Image> image =
+            try_read_image(path, {.channels = classifier.preset.channels, .orient = true});
         if (image) {
             classify(classifier, workspace, path, *image, o);
         } else {  // costs its line, not the others
@@ -235,7 +248,7 @@ int main(int argc, char** argv) {
            "--numerics", o.numerics,
            "what trained the weights; tf also changes the usual --mean and --std. Usual: as "
            "the weights' metadata say, or tf for 1001 classes")
-        ->check(CLI::IsMember({"torch", "tf"}));
+        ->check(CLI::IsMember({"torch", "tf", "timm"}));
     app.add_option("--size", o.size, "height and width of the network's input; 0: its usual size")
         ->check(CLI::Range(0, 4096));
     app.add_option("--crop", o.crop,
@@ -258,7 +271,8 @@ int main(int argc, char** argv) {
     app.add_flag("--verify", o.verify,
                  "first compares the logits of a synthetic picture with those in the weights' "
                  "metadata (convert --probe)");
-    app.add_flag("--list-models", o.list_models, "print the models' names");
+    app.add_flag("--list-models", o.list_models,
+                 "print the models, and the weight files that are known");
     app.add_option("IMAGE", o.images, "pictures; photos are turned as their EXIF data says");
     return run_program("classify", app, argc, argv, [&] { return run(o); });
 }

@@ -42,6 +42,13 @@ const char* type_of(const Node& node) {
     return std::visit(Name{}, node.operation);
 }
 
+/// The arena of the network for one thread, which holds all values that are alive together.
+double activation_megabytes(const Graph& graph, int size) {
+    const Network network =
+        compile(graph, synthetic_weights(graph), {.height = size, .width = size, .threads = 1});
+    return static_cast<double>(network.arena_bytes()) * 1e-6;
+}
+
 void print(const Graph& graph, int size) {
     const std::vector<Shape> shapes = try_infer_shapes(graph, 1, {size, size}).value();
     const std::vector<ReceptiveField> fields = receptive_fields(graph);
@@ -71,6 +78,25 @@ void print(const Graph& graph, int size) {
                 graph.size());
 }
 
+/// One line per model: its totals at its usual size.
+void print_all() {
+    std::printf("%-27s %5s %13s %9s %7s %7s %12s\n", "model", "size", "parameters", "GMACs",
+                "field", "stride", "activations");
+    for (const ModelInfo& m : models()) {
+        const Graph graph = resolve_shortcuts(m.build({}));
+        const int size = m.input_size;
+        const std::vector<Shape> shapes = try_infer_shapes(graph, 1, {size, size}).value();
+        ReceptiveField features;
+        for (const ReceptiveField& f : receptive_fields(graph)) {
+            if (!f.global) features = f;
+        }
+        std::printf("%-27.*s %5d %13lld %9.3f %7d %7d %9.1f MB\n", static_cast<int>(m.name.size()),
+                    m.name.data(), size, static_cast<long long>(parameter_count(graph)),
+                    static_cast<double>(macs(graph, shapes)) * 1e-9, features.size.h,
+                    features.stride.h, activation_megabytes(graph, size));
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -82,13 +108,19 @@ int main(int argc, char** argv) {
         "parameters, multiply-accumulates (MACs), receptive field and stride in pixels of the "
         "input; then the totals and the memory that it needs."};
     app.option_defaults()->always_capture_default();
-    app.add_option("--model", model, "a model's name, such as resnet50")->required();
+    app.add_option("--model", model,
+                   "a model's name, such as resnet50; \"all\": the totals of each")
+        ->required();
     app.add_option("--size", size, "height and width of the input; 0: the usual size")
         ->check(CLI::Range(0, 4096));
-    app.add_option("--classes", options.classes)->check(CLI::Range(1, 1 << 20));
+    app.add_option("--classes", options.classes)->check(CLI::Range(0, 1 << 20));
     app.add_option("--width", options.width, "width multiplier (MobileNet)")
         ->check(CLI::Range(0.05, 8.0));
     return run_program("summary", app, argc, argv, [&] {
+        if (model == "all") {
+            print_all();
+            return 0;
+        }
         const Graph graph = resolve_shortcuts(make(model, options));
         print(graph, size > 0 ? size : find_model(model)->input_size);
         return 0;

@@ -99,6 +99,15 @@ TEST_CASE("a concatenation has the channels of all its parts") {
     CHECK(graph.node(y.id()).inputs == std::vector<int>{1, 0, 1});
 }
 
+TEST_CASE("padded channels stand before and after, and cannot be fewer than none") {
+    Graph graph("net");
+    const Value x = graph.input(3);
+    CHECK(pad_channels(x, {.before = 2, .after = 4}).channels() == 9);
+    CHECK(mistake(graph) == "");
+    (void)pad_channels(x, {.before = -1, .after = 4});
+    CHECK(contains(mistake(graph), "pad_channels"));
+}
+
 TEST_CASE("mistakes are kept in the graph and name the network and the node") {
     struct Case {
         const char* what;

@@ -103,6 +103,15 @@ TEST_CASE("adaptive pools, linear layers and concatenations have the sizes they 
     CHECK((*shapes)[5] == Shape{4, 10, 1, 1});
 }
 
+TEST_CASE("padded channels change no size") {
+    Graph graph("net");
+    (void)pad_channels(max_pool(graph.input(3), {.kernel = 1, .stride = 2}),
+                       {.before = 1, .after = 2});
+    const auto shapes = try_infer_shapes(graph, 2, {9, 4});
+    REQUIRE(shapes);
+    CHECK((*shapes)[2] == Shape{2, 6, 5, 2});
+}
+
 TEST_CASE("an input that is too small names the node that no window fits into, and the input") {
     Graph graph("net");
     Value x = conv<3>(graph.input(3), "first", {.out_channels = 4, .padding = 0});

@@ -194,3 +194,30 @@ TEST_CASE("a channel copy puts slices anywhere, and zeroes what the last one lea
         }
     }
 }
+
+TEST_CASE("a channel copy may zero all that it does not write, border included") {
+    struct Case {
+        int channels, before, after;
+    };
+    constexpr Case kCases[] = {{16, 8, 8}, {3, 0, 0}, {5, 0, 7}, {1, 20, 0}, {13, 17, 40}};
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        for (const Case& c : kCases) {
+            CAPTURE(c.channels);
+            const lumbar::Tensor x = oracle::random_tensor({2, c.channels, 3, 5}, 7);
+            Guarded in(x.shape(), kernels->lanes, {.border = {0, 1, 0, 1}});
+            in.fill(x, oracle::kNan);
+            Guarded out({2, c.before + c.channels + c.after, 3, 5}, kernels->lanes,
+                        {.border = {1, 2, 3, 4}});
+            const ChannelCopy copy;
+            const ChannelCopyCall call{
+                .in = in.view(), .out = out.view(), .first_channel = c.before, .zero_others = true};
+            CHECK(oracle::run_both_ways({&out}, copy.units(call),
+                                        [&](std::int64_t begin, std::int64_t end) {
+                                            copy.run(call, begin, end);
+                                        }) == "");
+            CHECK(oracle::mismatch(oracle::pad_channels(Array(x.view()), c.before, c.after),
+                                   out.values()) == "");
+        }
+    }
+}

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -110,6 +111,33 @@ inline constexpr Preprocess caffe{
 /// pretrainedmodels' bn_inception: as caffe, with rounder means.
 inline constexpr Preprocess bn_inception{
     .resize_to = 256, .mean = {104.0f, 117.0f, 128.0f}, .bgr = true, .divisor = 1.0f};
+
+/// Caffe's bvlc_googlenet: as caffe, with rounder means.
+inline constexpr Preprocess bvlc{
+    .resize_to = 256, .mean = {104.0f, 117.0f, 123.0f}, .bgr = true, .divisor = 1.0f};
+/// pretrainedmodels' cafferesnet101: as caffe, with means of its own.
+inline constexpr Preprocess cafferesnet{
+    .resize_to = 256, .mean = {102.9801f, 115.9465f, 122.7717f}, .bgr = true, .divisor = 1.0f};
+
+/// The preset of that name (models/weight_files.hpp has them), or nullptr.
+inline const Preprocess* find(std::string_view name) {
+    struct Named {
+        std::string_view name;
+        const Preprocess* preset;
+    };
+    static constexpr Named kAll[] = {
+        {"imagenet", &imagenet},   {"imagenet_v2", &imagenet_v2},
+        {"timm", &timm},           {"timm_95", &timm_95},
+        {"timm_half", &timm_half}, {"tensorflow", &tensorflow},
+        {"googlenet", &googlenet}, {"inception_v3", &inception_v3},
+        {"caffe", &caffe},         {"bn_inception", &bn_inception},
+        {"bvlc", &bvlc},           {"cafferesnet", &cafferesnet},
+    };
+    for (const Named& n : kAll) {
+        if (n.name == name) return n.preset;
+    }
+    return nullptr;
+}
 
 }  // namespace presets
 

@@ -19,13 +19,17 @@ inline constexpr const char* kArchitectureKey = "architecture";
 
 namespace detail {
 
-/// Equal, or a vector with leading ones (older files hold batch norms as [1, C]), or a matrix with
-/// trailing ones (classifiers that are 1x1 convolutions).
+/// Equal, or a vector with leading ones (older files hold batch norms as [1, C]), or a matrix whose
+/// columns have several dimensions (classifiers that are convolutions over the whole image).
 LUMBAR_COLD inline bool same_shape(const Dims& found, const std::vector<std::int64_t>& expected) {
     const std::int64_t *begin = found.begin(), *end = found.end();
     const auto rank = [&] { return static_cast<std::size_t>(end - begin); };
     while (expected.size() == 1 && rank() > 1 && *begin == 1) ++begin;
-    while (expected.size() == 2 && rank() > 2 && end[-1] == 1) --end;
+    if (expected.size() == 2 && rank() > 2) {
+        std::int64_t columns = 1;
+        for (const std::int64_t* i = begin + 1; i != end; ++i) columns *= *i;
+        return *begin == expected[0] && columns == expected[1];
+    }
     return std::equal(begin, end, expected.begin(), expected.end());
 }
 

@@ -3,6 +3,7 @@
 
 #include <lumbar/models/registry.hpp>
 #include <lumbar/runtime/bind_weights.hpp>
+#include <lumbar/runtime/name_dialects.hpp>
 
 #include <cstddef>
 #include <string>
@@ -60,7 +61,9 @@ LUMBAR_COLD inline Numerics recognise_numerics(const ModelInfo& model, const Wei
     };
     if (says(kNumericsKey, "torch")) return Numerics::torch;
     if (says(kNumericsKey, "tf") || says("padding", "same")) return Numerics::tf;
-    const Result<Graph> bound = try_bind_weights(model.build({}), weights, true);
+    Graph graph = model.build({});
+    const Weights named = in_names_of(graph, weights);
+    const Result<Graph> bound = try_bind_weights(graph, named, true);
     const bool background = bound && bound->node(bound->outputs()[0]).channels == 1001;
     return background ? Numerics::tf : Numerics::torch;
 }
@@ -75,11 +78,12 @@ LUMBAR_COLD inline FileModel recognise_model(const Weights& weights) {
     double best = 0.5;
     for (const ModelInfo& model : models()) {
         if (result.evidence >= FileModel::Evidence::fits) break;
-        const Graph graph = model.build({});
-        if (try_bind_weights(graph, weights, false)) {
+        Graph graph = model.build({});
+        const Weights named = in_names_of(graph, weights);
+        if (try_bind_weights(graph, named, false)) {
             result.model = &model;
             result.evidence = FileModel::Evidence::fits;
-        } else if (const double share = detail::resemblance(graph, weights); share > best) {
+        } else if (const double share = detail::resemblance(graph, named); share > best) {
             best = share;
             result.model = &model;
             result.evidence = FileModel::Evidence::resembles;
