@@ -1,4 +1,4 @@
-"""Networks that no package has, written in PyTorch from their papers: references for make_goldens.py.
+"""Networks that no package has, written in PyTorch from their papers, for make_goldens.py.
 
 Their parameters have the names of include/lumbar/models.
 """
@@ -10,7 +10,7 @@ from torchvision.models import inception
 
 
 class CifarBlock(nn.Module):
-    """Two 3x3 convolutions; the shortcut takes every second pixel and pads with zeros (option A)."""
+    """Two 3x3 convolutions; a shortcut of every second pixel, padded with zeros (option A)."""
 
     def __init__(self, inputs, outputs):
         super().__init__()

@@ -2,16 +2,16 @@
 library's own names and in the dialects that it knows.
 
     python3 make_parameter_names.py            writes parameter_names.txt beside this file
-    python3 make_parameter_names.py DIALECT    only the lines of "own", "timm", "pretrainedmodels" or
-                                               "Keras"; others are kept (Keras wants a newer numpy)
+    python3 make_parameter_names.py DIALECT    only the lines of "own", "timm", "pretrainedmodels"
+                                               or "Keras" (which may want a newer numpy)
 
 Needs what ../goldens/make_goldens.py needs (which has the networks), and Keras 3 for the dialect of
 that name (made with 3.5.0; any backend, since only the variables' names are read). Nothing is
 downloaded: names and shapes do not depend on weights.
 
-One line per model and dialect: the model's name, the dialect's ("own": the library's), the number of
-tensors, and the 64-bit FNV-1a hash of the sorted lines "NAME EXTENT EXTENT ...\\n", one per tensor
-("NAME\\n" alone in a dialect). Counters that inference never reads (num_batches_tracked) are left out.
+One line per model and dialect: the model's name, the dialect's ("own": the library's), the number
+of tensors, and the 64-bit FNV-1a hash of the sorted lines "NAME EXTENT EXTENT ...\\n", one per
+tensor ("NAME\\n" alone in a dialect). Counters (num_batches_tracked) are left out.
 """
 
 import pathlib

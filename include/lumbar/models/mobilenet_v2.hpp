@@ -7,8 +7,7 @@
 //   0.75     2,636,272     209 M        (2.6 million, 209 million)
 //   0.5      1,968,680      97 M
 //
-// The paper's 3.4 million are 3,504,872 without the running statistics' count and without rounding
-// up: 3,470,760 for 1001 classes with batch normalisation folded, and 3.5 by every later count.
+// The paper's 3.4 million are 3,470,760, cut off: it does not count batch normalisations.
 //
 // Weights: torchvision's mobilenet_v2-b0353104.pth (presets::imagenet), timm's
 // mobilenetv2_100.ra_in1k (other names, presets::timm), Keras's MobileNetV2 (presets::tensorflow;
