@@ -25,8 +25,8 @@ LUMBAR_NAMESPACE_BEGIN
 
 /// Where the feature map of a stride is taken.
 enum class FeatureTap {
-    /// Where the last block of that stride ends (timm's features_only): MobileNets' narrow
-    /// bottleneck, a pre-activation network's sum.
+    /// Where the last block of that stride ends (timm's features_only, but for the last map of
+    /// MobileNet V3): MobileNets' narrow bottleneck, a pre-activation network's sum.
     block,
     /// What the layer reads that reduces the image: MobileNets' expanded map, as detectors on
     /// MobileNets take it; the last one is what the head averages.

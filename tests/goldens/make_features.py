@@ -1,0 +1,220 @@
+"""Makes features.json: feature maps of the reference implementations, from synthetic weights.
+
+    python3 make_features.py            every case; about half a minute
+    python3 make_features.py --check    compares with the stored file, writes nothing
+
+Needs what make_goldens.py needs. Maps are taken by torchvision's create_feature_extractor and
+IntermediateLayerGetter, and by timm's features_only; the output strides of 8 and 16 are torchvision's
+replace_stride_with_dilation and timm's output_stride.
+
+features.json is an object; "cases" is a list of objects:
+
+    name           the case
+    model          the network, named as in models/registry.hpp
+    input          [N, C, H, W]
+    output_stride  0, or what the network was limited to
+    expanded       whether the maps are those that the next reduction reads (FeatureTap::expanded)
+    strides        what to ask for; or
+    layers         modules to ask for
+    maps           of the float64 run, one for each of them:
+        shape      [N, C, H, W]
+        e32        max |float32 - float64| / max |float64|
+        max_abs    max |float64|
+        norm       the root of the sum of all squares
+        samples    SAMPLES elements, evenly spaced: element (2 k + 1) size / (2 SAMPLES) in C order
+"""
+
+import argparse
+import json
+import sys
+
+import torch
+import torchvision
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.feature_extraction import create_feature_extractor
+
+import make_goldens
+import synthetic
+
+SAMPLES = 16
+STRIDES = [2, 4, 8, 16, 32]
+
+
+# --- Ways of taking maps: each makes of a filled network a function to a list of tensors ----------
+
+
+def extractor(*names):
+    def make(network):
+        extract = create_feature_extractor(network, list(names))
+        return extract, lambda x: [extract(x)[name] for name in names]
+
+    return make
+
+
+def layer_getter(*names):
+    def make(network):
+        getter = IntermediateLayerGetter(network, {name: name for name in names})
+        return getter, lambda x: [getter(x)[name] for name in names]
+
+    return make
+
+
+def inputs_of(*names):
+    """What these modules read."""
+
+    def make(network):
+        taken = {}
+        for name in names:
+            module = dict(network.named_modules())[name]
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: taken.__setitem__(name, inputs[0].clone())
+            )
+
+        def run(x):
+            network(x)
+            return [taken[name] for name in names]
+
+        return network, run
+
+    return make
+
+
+def timm_features(name, indices, output_stride=32):
+    """timm's network of that name with the weights of the one that is given, tensor by tensor."""
+
+    def make(network):
+        import timm
+
+        features = timm.create_model(
+            name, features_only=True, out_indices=indices, output_stride=output_stride
+        )
+        for module in features.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eps = next(
+                    m.eps for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)
+                )
+        source = [(k, v) for k, v in network.state_dict().items() if "num_batches" not in k]
+        target = [(k, v) for k, v in features.state_dict().items() if "num_batches" not in k]
+        for (from_name, value), (to_name, place) in zip(source, target):
+            assert value.shape == place.shape, (from_name, to_name)
+            with torch.no_grad():
+                place.copy_(value)
+        features.eval()
+        return features, features
+
+    return make
+
+
+def dilated_resnet(*names):
+    """torchvision's, its last two stages dilated, with the weights of the one that is given."""
+
+    def make(network):
+        other = torchvision.models.resnet50(replace_stride_with_dilation=[False, True, True])
+        other.load_state_dict(network.state_dict())
+        return layer_getter(*names)(other.eval())
+
+    return make
+
+
+def case(model, take, height=97, width=131, batch=1, **what):
+    size = "x".join(map(str, (height, width)))
+    extra = "".join(f"_{key}" if value is True else f"_os{value}" for key, value in what.items()
+                    if key in ("expanded", "output_stride"))
+    if "layers" not in what:
+        what.setdefault("strides", STRIDES)
+    return {"name": f"{model}{extra}_{size}", "model": model, "input": [batch, 3, height, width],
+            "output_stride": 0, "expanded": False, **what}, take
+
+
+MIXED = ["Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"]
+CASES = [
+    case("vgg11_bn", extractor(*(f"features.{i}" for i in (6, 13, 20, 27, 28))), 64, 96),
+    case("resnet18", layer_getter("layer1", "layer2", "layer3", "layer4"), batch=2,
+         strides=STRIDES[1:]),
+    case("resnet50", extractor("relu", "layer1", "layer2", "layer3", "layer4")),
+    case("resnet50", dilated_resnet("layer2", "layer3", "layer4"), output_stride=8,
+         layers=["layer2", "layer3", "layer4"]),
+    case("mobilenet_v1", timm_features("mobilenetv1_100", (0, 1, 2, 3, 4))),
+    case("mobilenet_v1", timm_features("mobilenetv1_100", (2, 3, 4), 8), output_stride=8,
+         layers=["blocks.2", "blocks.3", "blocks.4"]),
+    case("mobilenet_v2", timm_features("mobilenetv2_100", (0, 1, 2, 3, 4)), 96, 160),
+    case("mobilenet_v2", extractor(*(f"features.{i}.conv.0" for i in (2, 4, 7, 14)), "features.18"),
+         expanded=True),
+    case("mobilenet_v2", timm_features("mobilenetv2_100", (3, 4), 16), output_stride=16,
+         layers=["features.13", "features.17"]),
+    case("mobilenet_v3_large", extractor(*(f"features.{i}" for i in (1, 3, 6, 12, 15)))),
+    case("mobilenet_v3_large", extractor(*(f"features.{i}.block.0" for i in (2, 4, 7, 13)),
+                                         "features.16"), expanded=True),
+    case("mobilenet_v3_large", timm_features("mobilenetv3_large_100", (3, 4), 8), output_stride=8,
+         layers=["features.12", "features.16"]),
+    case("googlenet", extractor("conv1", "conv3", "inception3b", "inception4e", "inception5b")),
+    case("bn_inception", inputs_of("pool1_3x3_s2", "pool2_3x3_s2", "inception_3c_pool",
+                                   "inception_4e_pool", "global_pool")),
+    case("inception_v3", extractor(*MIXED), 107, 139),
+]
+
+
+@torch.no_grad()
+def run_case(what, take):
+    network = make_goldens.reference_network(make_goldens.Case(what["model"]))
+    synthetic.fill_model(network, make_goldens.SEED)
+    image = torch.from_numpy(synthetic.synthetic_input(tuple(what["input"]), make_goldens.SEED))
+    module, run = take(network)
+    single = [value.double() for value in run(image)]
+    module.double()
+    exact = run(image.double())
+    return [as_json(*pair) for pair in zip(single, exact, strict=True)]
+
+
+def as_json(single, exact):
+    flat, largest = exact.flatten(), exact.abs().max().item()
+    places = [(2 * k + 1) * flat.numel() // (2 * SAMPLES) for k in range(SAMPLES)]
+    return {
+        "shape": list(exact.shape),
+        "e32": float(f"{(single - exact).abs().max().item() / largest:.3g}"),
+        "max_abs": float(f"{largest:.9g}"),
+        "norm": float(f"{flat.norm().item():.9g}"),
+        "samples": [float(f"{flat[i].item():.9g}") for i in places],
+    }
+
+
+def agree(name, stored, made):
+    """True where all numbers of two lists of maps agree to the digits that are stored."""
+    for old, new in zip(stored, made, strict=True):
+        if old["shape"] != new["shape"]:
+            print(f"{name}: {new['shape']} instead of {old['shape']}")
+            return False
+        pairs = zip(old["samples"] + [old["norm"]], new["samples"] + [new["norm"]])
+        if not all(abs(a - b) < 1e-8 * max(new["max_abs"], abs(a)) for a, b in pairs):
+            print(f"{name}: differs from the stored file")
+            return False
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    arguments = parser.parse_args()
+    path = make_goldens.HERE / "features.json"
+    made = {}
+    for what, take in CASES:
+        made[what["name"]] = {**what, "maps": run_case(what, take)}
+        print(what["name"], *(f"{m['shape']} {m['e32']:.1e}" for m in made[what["name"]]["maps"]),
+              flush=True)
+    if arguments.check:
+        stored = {entry["name"]: entry for entry in json.loads(path.read_text())["cases"]}
+        return 0 if all([name in stored and agree(name, stored[name]["maps"], entry["maps"])
+                         for name, entry in made.items()]) else 1
+    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    head = json.dumps({"made_by": "tests/goldens/make_features.py", "versions": versions})
+    lines = []
+    for entry in made.values():
+        maps = entry.pop("maps")
+        inside = ",\n".join(json.dumps(one) for one in maps)
+        lines.append(json.dumps(entry)[:-1] + f', "maps": [\n{inside}]}}')
+    path.write_text(head[:-1] + ', "cases": [\n' + ",\n".join(lines) + "\n]}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
