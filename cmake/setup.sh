@@ -3,7 +3,7 @@
 set -eu
 
 PACKAGES="g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libstb-dev libeigen3-dev doctest-dev
-          libcli11-dev libbenchmark-dev zlib1g-dev"
+          libcli11-dev libbenchmark-dev zlib1g-dev fonts-dejavu-core"
 # The test of the shipped model reads the data set's test pictures; tests/conformance ONNX's cases.
 TEST_PACKAGES="dataset-fashion-mnist libonnx-testdata"
 # The comparison with other runtimes: the reference networks come from PyTorch.
