@@ -31,18 +31,17 @@ TEST_CASE("a file of another kind is refused with what it seems to be and what t
     };
     std::string tar(512, '\0');
     tar.replace(0, 8, "sys_info").replace(257, 5, "ustar");
-    const std::vector<std::string> torch = {"PyTorch", "torch.load", "save_file",
-                                            "OUT.safetensors"};
+    const std::vector<std::string> zip = {"not a valid PyTorch file", "end record"};
     const Case cases[] = {
-        {"zip", "PK\x03\x04\x14\x00\x00\x00\x08\x08"s + std::string(20, 'x'), FileKind::zip, torch},
+        {"zip", "PK\x03\x04\x14\x00\x00\x00\x08\x08"s + std::string(20, 'x'), FileKind::zip, zip},
         {"zip of version 0", "PK\x03\x04\x00\x00\x00\x00\x00\x00"s + std::string(20, 'x'),
-         FileKind::zip, torch},
-        {"empty zip", "PK\x05\x06"s + std::string(18, '\0'), FileKind::zip, torch},
+         FileKind::zip, zip},
+        {"empty zip", "PK\x05\x06"s + std::string(18, '\0'), FileKind::zip, zip},
         {"legacy torch",
          "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e\x80\x02"s,
          FileKind::torch_legacy,
-         {"before 1.6", "torch.load"}},
-        {"tar", tar, FileKind::tar, {"tar archive", "torch.load"}},
+         {"pickle of the version"}},
+        {"tar", tar, FileKind::tar, {"tar member"}},
         {"pickle",
          "\x80\x02}q\x00X\x01\x00\x00\x00w"s,
          FileKind::pickle,
@@ -95,7 +94,9 @@ TEST_CASE("a file of another kind is refused with what it seems to be and what t
         CHECK(message.substr(0, 14) == "resnet18.pth: ");
         CHECK(message.find('\n') == std::string::npos);
         for (const std::string& part : c.parts) CHECK(contains(message, part));
-        CHECK((result.error().code() == Error::Code::unsupported) == (c.kind != FileKind::unknown));
+        const bool is_read = c.kind == FileKind::zip || c.kind == FileKind::torch_legacy ||
+                             c.kind == FileKind::tar || c.kind == FileKind::unknown;
+        CHECK((result.error().code() == Error::Code::unsupported) == !is_read);
     }
 }
 

@@ -14,45 +14,6 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
-/// A piece of text or a whole number, for cat(). Views its text.
-class Piece {
-   public:
-    Piece(const char* text) : text_(text) {}
-    Piece(std::string_view text) : text_(text) {}
-    Piece(const std::string& text) : text_(text) {}
-    template <std::integral T>
-    requires(sizeof(T) > 1)  // not bool, and no single character
-        Piece(T number)
-        : number_(static_cast<std::uint64_t>(number)), kind_(kind_of<T>()) {}
-
-    LUMBAR_COLD void append_to(std::string& to) const {
-        switch (kind_) {
-            case Kind::text: to += text_; break;
-            case Kind::whole: to += std::to_string(static_cast<std::int64_t>(number_)); break;
-            case Kind::natural: to += std::to_string(number_); break;
-        }
-    }
-
-   private:
-    enum class Kind { text, whole, natural };
-    template <class T>
-    static constexpr Kind kind_of() {
-        return std::is_signed_v<T> ? Kind::whole : Kind::natural;
-    }
-
-    std::string_view text_;
-    std::uint64_t number_ = 0;
-    Kind kind_ = Kind::text;
-};
-
-/// cat({"tensor ", name, " has ", count, " values"}). A chain of + says the same, but every + of
-/// it is code in every program that includes it.
-LUMBAR_COLD inline std::string cat(std::initializer_list<Piece> pieces) {
-    std::string joined;
-    for (const Piece& piece : pieces) piece.append_to(joined);
-    return joined;
-}
-
 /// The length of the printable UTF-8 sequence that `text` begins with: 0 where it begins with a
 /// control character or with bytes that are not UTF-8. Precondition: !text.empty().
 LUMBAR_COLD inline std::size_t printable_length(std::string_view text) {
@@ -96,10 +57,58 @@ LUMBAR_COLD inline std::string printable(std::string_view text, std::size_t limi
 }
 
 /// `text` as printable() makes it, in single quotes.
-inline std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
+LUMBAR_COLD inline std::string in_quotes(std::string_view text) {
+    return "'" + printable(text) + "'";
+}
 
 /// The path or description that a message begins with; paths are not cut where they may be long.
 inline std::string origin(std::string_view source) { return printable(source, 4096) + ": "; }
+
+/// Text from a file, which cat() is to put in quotes, made fit to print.
+struct Quoted {
+    std::string_view text;
+};
+
+/// A piece of text or a whole number, for cat(). Views its text.
+class Piece {
+   public:
+    Piece(const char* text) : text_(text) {}
+    Piece(std::string_view text) : text_(text) {}
+    Piece(const std::string& text) : text_(text) {}
+    Piece(Quoted quoted) : text_(quoted.text), kind_(Kind::quoted) {}
+    template <std::integral T>
+    requires(sizeof(T) > 1)  // not bool, and no single character
+        Piece(T number)
+        : number_(static_cast<std::uint64_t>(number)), kind_(kind_of<T>()) {}
+
+    LUMBAR_COLD void append_to(std::string& to) const {
+        switch (kind_) {
+            case Kind::text: to += text_; break;
+            case Kind::quoted: to += in_quotes(text_); break;
+            case Kind::whole: to += std::to_string(static_cast<std::int64_t>(number_)); break;
+            case Kind::natural: to += std::to_string(number_); break;
+        }
+    }
+
+   private:
+    enum class Kind { text, quoted, whole, natural };
+    template <class T>
+    static constexpr Kind kind_of() {
+        return std::is_signed_v<T> ? Kind::whole : Kind::natural;
+    }
+
+    std::string_view text_;
+    std::uint64_t number_ = 0;
+    Kind kind_ = Kind::text;
+};
+
+/// cat({"tensor ", name, " has ", count, " values"}). A chain of + says the same, but every + of
+/// it is code in every program that includes it.
+LUMBAR_COLD inline std::string cat(std::initializer_list<Piece> pieces) {
+    std::string joined;
+    for (const Piece& piece : pieces) piece.append_to(joined);
+    return joined;
+}
 
 }  // namespace detail
 LUMBAR_NAMESPACE_END

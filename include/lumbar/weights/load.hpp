@@ -21,13 +21,13 @@ LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
 /// A kind of file and what reads it: without copying its tensors, from bytes that `owner` keeps.
-struct Container {
+struct WeightContainer {
     FileKind kind;
     Result<Weights> (*try_read)(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                                 const std::string& source, const LoadLimits& limits);
 };
 
-inline constexpr Container kContainers[] = {
+inline constexpr WeightContainer kWeightContainers[] = {
     {FileKind::safetensors, &try_read_safetensors},
     {FileKind::zip, &try_read_torch_zip},
     {FileKind::torch_legacy, &try_read_torch_legacy},
@@ -40,7 +40,7 @@ LUMBAR_COLD inline Result<Weights> try_read_weights(std::span<const std::byte> b
                                                     const LoadLimits& limits) {
     if (bytes.empty()) return Error(Error::Code::format, origin(source) + "there are no bytes");
     const FileKind kind = sniff(bytes);
-    for (const Container& container : kContainers) {
+    for (const WeightContainer& container : kWeightContainers) {
         if (container.kind == kind) {
             return container.try_read(bytes, std::move(owner), source, limits);
         }

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,9 +76,9 @@ class Pickle {
             good = step();
         }
         stopped_ = false;
-        if (!refusal_.empty()) return file_->refused(refusal_);
+        if (!refusal_.empty()) return file_->refused({refusal_});
         if (!good) {
-            return file_->bad(cat({"byte ", began - at, " of its pickle ", name, ": ", problem_}));
+            return file_->bad({"byte ", began - at, " of its pickle ", name, ": ", problem_});
         }
         at = at_;
         return Success{};
@@ -115,8 +116,8 @@ class Pickle {
         std::uint32_t next = 0;
     };
 
-    bool fail(std::string problem) {
-        problem_ = std::move(problem);
+    LUMBAR_COLD bool fail(std::initializer_list<Piece> problem) {
+        problem_ = cat(problem);
         return false;
     }
 
@@ -127,7 +128,7 @@ class Pickle {
         const std::size_t limit = std::min(file_->limits.pickle_operations, kMost);
         if (count > limit - operations_) {
             return fail(
-                cat({"it has more than ", limit, " operations (LoadLimits::pickle_operations)"}));
+                {"it has more than ", limit, " operations (LoadLimits::pickle_operations)"});
         }
         operations_ += count;
         return true;
@@ -137,8 +138,7 @@ class Pickle {
 
     LUMBAR_COLD bool take(std::uint64_t size, std::string_view& out) {
         if (size > end_ - at_) {
-            return fail(
-                cat({"an operand of ", size, " bytes, of which ", end_ - at_, " are there"}));
+            return fail({"an operand of ", size, " bytes, of which ", end_ - at_, " are there"});
         }
         out = {reinterpret_cast<const char*>(file_->bytes.data()) + at_,
                static_cast<std::size_t>(size)};
@@ -164,7 +164,8 @@ class Pickle {
         const std::string_view rest{reinterpret_cast<const char*>(file_->bytes.data()) + at_,
                                     std::min(end_ - at_, kLongest)};
         const std::size_t length = rest.find('\n');
-        if (length == rest.npos) return fail("a global's name has no end, or more than 255 bytes");
+        if (length == rest.npos)
+            return fail({"a global's name has no end, or more than 255 bytes"});
         out = rest.substr(0, length);
         at_ += length + 1;
         return true;
@@ -201,7 +202,7 @@ class Pickle {
     std::size_t available() const { return stack_.size() - (marks_.empty() ? 0 : marks_.back()); }
 
     bool pop(std::uint32_t& index) {
-        if (available() == 0) return fail("it takes a value where there is none");
+        if (available() == 0) return fail({"it takes a value where there is none"});
         index = stack_.back();
         stack_.pop_back();
         return true;
@@ -212,9 +213,9 @@ class Pickle {
     LUMBAR_COLD bool mark() {
         if (marks_.size() == file_->limits.depth) {
             return fail(
-                cat({"it nests deeper than ", file_->limits.depth, " levels (LoadLimits::depth)"}));
+                {"it nests deeper than ", file_->limits.depth, " levels (LoadLimits::depth)"});
         }
-        marks_.push_back(stack_.size());
+        marks_.push_back(static_cast<std::uint32_t>(stack_.size()));
         return true;
     }
 
@@ -232,7 +233,7 @@ class Pickle {
 
     /// A tuple of the last `count` values.
     LUMBAR_COLD bool make_tuple(std::size_t count) {
-        if (available() < count) return fail("it takes a value where there is none");
+        if (available() < count) return fail({"it takes a value where there is none"});
         Value tuple;
         tuple.kind = Kind::tuple;
         for (std::size_t i = stack_.size() - count; i < stack_.size(); ++i)
@@ -243,7 +244,7 @@ class Pickle {
 
     /// Whether there is a mark, which is removed; `count` values stood above it.
     LUMBAR_COLD bool pop_mark(std::size_t& count) {
-        if (marks_.empty()) return fail("it closes what it has not opened");
+        if (marks_.empty()) return fail({"it closes what it has not opened"});
         count = stack_.size() - marks_.back();
         marks_.pop_back();
         return true;
@@ -251,14 +252,14 @@ class Pickle {
 
     /// Moves the last `count` values into the list or dict below them.
     LUMBAR_COLD bool append_values(Kind kind, std::size_t count) {
-        if (available() < count + 1) return fail("it takes a value where there is none");
+        if (available() < count + 1) return fail({"it takes a value where there is none"});
         const std::size_t begin = stack_.size() - count;
         Value& to = values_[stack_[begin - 1]];
         if (to.kind != kind) {
-            return fail(kind == Kind::dict ? "it sets items of what is no dict"
-                                           : "it appends to what is no list");
+            return fail({kind == Kind::dict ? "it sets items of what is no dict"
+                                            : "it appends to what is no list"});
         }
-        if (kind == Kind::dict && count % 2 != 0) return fail("it sets a key without a value");
+        if (kind == Kind::dict && count % 2 != 0) return fail({"it sets a key without a value"});
         for (std::size_t i = begin; i < stack_.size(); ++i) append(to, stack_[i]);
         stack_.resize(begin);
         return true;
@@ -267,13 +268,13 @@ class Pickle {
     LUMBAR_COLD bool put(std::size_t bytes) {
         std::int64_t index = 0;
         if (!take_number(bytes, false, index)) return false;
-        if (available() == 0) return fail("it remembers a value where there is none");
+        if (available() == 0) return fail({"it remembers a value where there is none"});
         // Whoever writes pickles counts from zero: so the memo is no larger than the pickle.
         const auto place = static_cast<std::size_t>(index);
         if (place >= operations_ - first_operation_) {
-            return fail(cat({"it remembers value ", index, ", but has not made so many"}));
+            return fail({"it remembers value ", index, ", but has not made so many"});
         }
-        if (place >= memo_.size()) memo_.resize(place + 1);
+        while (memo_.size() <= place) memo_.push_back(0);
         memo_[place] = stack_.back();
         return true;
     }
@@ -283,7 +284,7 @@ class Pickle {
         if (!take_number(bytes, false, index)) return false;
         const auto place = static_cast<std::size_t>(index);
         if (place >= memo_.size() || memo_[place] == 0) {
-            return fail(cat({"it recalls value ", index, ", which it has not remembered"}));
+            return fail({"it recalls value ", index, ", which it has not remembered"});
         }
         return push(memo_[place]);
     }
@@ -311,7 +312,7 @@ class Pickle {
         if (!pop(arguments) || !pop(callee)) return false;
         Value value = values_[arguments];
         if (values_[callee].kind != Kind::global || value.kind != Kind::tuple) {
-            return fail("it calls what is no function, or with no arguments");
+            return fail({"it calls what is no function, or with no arguments"});
         }
         value.kind = Kind::call;
         value.global = values_[callee].global;
@@ -319,7 +320,7 @@ class Pickle {
             case TorchName::ordered_dict: return make_ordered_dict(value);
             case TorchName::storage:
             case TorchName::untyped_storage:
-            case TorchName::dtype: return fail("it makes a storage or a dtype by a call");
+            case TorchName::dtype: return fail({"it makes a storage or a dtype by a call"});
             default: return push(value);
         }
     }
@@ -329,7 +330,7 @@ class Pickle {
         Value dict;
         dict.kind = Kind::dict;
         dict.global.name = TorchName::ordered_dict;
-        if (arguments.size > 1) return fail("an OrderedDict has one list of items at most");
+        if (arguments.size > 1) return fail({"an OrderedDict has one list of items at most"});
         bool good = true;
         if (arguments.size == 1) {
             const Value pairs = item(arguments, 0);
@@ -344,7 +345,7 @@ class Pickle {
                 append(dict, cells_[cells_[pair.first].next].value);
             }
         }
-        if (!good) return fail("an OrderedDict is made of what are no pairs of keys and values");
+        if (!good) return fail({"an OrderedDict is made of what are no pairs of keys and values"});
         return push(dict);
     }
 
@@ -353,14 +354,14 @@ class Pickle {
         std::uint32_t state = 0;
         if (!pop(state)) return false;
         Value* const object = top();
-        if (!object) return fail("it takes a value where there is none");
+        if (!object) return fail({"it takes a value where there is none"});
         if (object->kind == Kind::dict && object->global.name == TorchName::ordered_dict)
             return true;
         if (object->kind == Kind::call && object->global.name == TorchName::parameter) {
             object->number = state;
             return true;
         }
-        return fail("it sets the state of what is neither an OrderedDict nor a Parameter");
+        return fail({"it sets the state of what is neither an OrderedDict nor a Parameter"});
     }
 
     LUMBAR_COLD bool make_persistent() {
@@ -376,7 +377,7 @@ class Pickle {
 
     LUMBAR_COLD bool stop() {
         if (stack_.size() != 1 || !marks_.empty()) {
-            return fail(cat({"it ends with ", stack_.size(), " values where one is expected"}));
+            return fail({"it ends with ", stack_.size(), " values where one is expected"});
         }
         root_ = stack_.back();
         stopped_ = true;
@@ -386,16 +387,16 @@ class Pickle {
     LUMBAR_COLD bool begin_protocol() {
         std::string_view begin;
         if (!take(2, begin)) return false;
-        if (begin[0] != '\x80') return fail("it does not begin as a pickle of protocol 2");
+        if (begin[0] != '\x80') return fail({"it does not begin as a pickle of protocol 2"});
         if (begin[1] == 2) return true;
-        return fail(cat({"it has protocol ", int{static_cast<unsigned char>(begin[1])},
-                         ", and only 2 is read, which torch.save writes where nothing else is "
-                         "asked for"}));
+        return fail({"it has protocol ", int{static_cast<unsigned char>(begin[1])},
+                     ", and only 2 is read, which torch.save writes where nothing else is "
+                     "asked for"});
     }
 
     LUMBAR_COLD bool step() {
         std::string_view code, skipped;
-        if (at_ == end_) return fail("it ends without the operation that ends it");
+        if (at_ == end_) return fail({"it ends without the operation that ends it"});
         if (!charge(1) || !take(1, code)) return false;
         std::int64_t number = 0;
         std::size_t count = 0;
@@ -440,8 +441,8 @@ class Pickle {
             case 'Q': return make_persistent();
             default: break;
         }
-        return fail(cat({"its operation ", int{static_cast<unsigned char>(code[0])},
-                         " is none that a state dict needs"}));
+        return fail({"its operation ", int{static_cast<unsigned char>(code[0])},
+                     " is none that a state dict needs"});
     }
 
     const TorchFile* file_;
@@ -453,7 +454,7 @@ class Pickle {
     std::size_t at_ = 0;
     std::size_t end_ = 0;
     std::vector<std::uint32_t> stack_;
-    std::vector<std::size_t> marks_;  // heights of the stack
+    std::vector<std::uint32_t> marks_;  // heights of the stack
     std::vector<std::uint32_t> memo_;
     std::size_t operations_ = 0;
     std::size_t first_operation_ = 0;  // of the pickle that is being read

@@ -31,7 +31,7 @@ class TarReader {
             std::uint64_t size = 0;
             if (!octal(header.substr(148, 8), checksum) || checksum != sum(header) ||
                 !octal(header.substr(124, 12), size)) {
-                return fail("the header of a tar member at byte ");
+                return fail("a tar member has a damaged header at byte ");
             }
             at_ += kBlock;
             if (size > bytes_.size() - at_) return fail("a tar member is cut off at byte ");

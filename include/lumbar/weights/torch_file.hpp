@@ -6,9 +6,9 @@
 #include <lumbar/weights/limits.hpp>
 
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <string>
-#include <string_view>
 
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
@@ -18,12 +18,12 @@ struct TorchFile {
     std::string source;  ///< a path or a description
     LoadLimits limits;
 
-    LUMBAR_COLD Error bad(std::string_view what) const {
+    LUMBAR_COLD Error bad(std::initializer_list<Piece> what) const {
         return Error(Error::Code::format,
-                     cat({origin(source), "not a valid PyTorch file: ", what}));
+                     cat({origin(source), "not a valid PyTorch file: ", cat(what)}));
     }
-    LUMBAR_COLD Error refused(std::string_view what) const {
-        return Error(Error::Code::unsupported, origin(source) + std::string(what));
+    LUMBAR_COLD Error refused(std::initializer_list<Piece> what) const {
+        return Error(Error::Code::unsupported, origin(source) + cat(what));
     }
 };
 

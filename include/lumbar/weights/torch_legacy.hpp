@@ -40,20 +40,21 @@ class TorchLegacy {
         using namespace std::string_view_literals;
         constexpr auto kMagic = "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19."sv;
         if (as_text(file_.bytes).substr(0, kMagic.size()) != kMagic) {
-            return file_.bad("it does not begin with the whole of PyTorch's magic number");
+            return file_.bad({"it does not begin with the whole of PyTorch's magic number"});
         }
         at_ = kMagic.size();
         // In which order of bytes the writer's machine kept numbers does not matter: files have
         // them little-endian in either case.
         if (Status read = try_read_pickle(keys_, "of the version"); !read) return read;
         if (keys_.root().kind != Kind::integer || keys_.root().number != 1001) {
-            return file_.refused("has another version of PyTorch's format than 1001");
+            return file_.refused({"has another version of PyTorch's format than 1001"});
         }
         if (Status read = try_read_pickle(keys_, "of the system"); !read) return read;
-        if (keys_.root().kind != Kind::dict) return file_.bad("its system is described by no dict");
+        if (keys_.root().kind != Kind::dict)
+            return file_.bad({"its system is described by no dict"});
         if (Status read = try_read_pickle(pickle_, "of the object"); !read) return read;
         if (Status read = try_read_pickle(keys_, "of the keys"); !read) return read;
-        if (keys_.root().kind != Kind::list) return file_.bad("its storages' keys are no list");
+        if (keys_.root().kind != Kind::list) return file_.bad({"its storages' keys are no list"});
         return storages_.try_collect(file_, pickle_, 6);
     }
 
@@ -66,15 +67,15 @@ class TorchLegacy {
         keys_.for_each_item(keys_.root(), [&](const PickleValue& key) {
             if (problem.empty()) problem = read_storage(key);
         });
-        if (!problem.empty()) return file_.bad(problem);
+        if (!problem.empty()) return file_.bad({problem});
         for (const TorchStorage& storage : storages_.all()) {
             if (!storage.found) {
                 return file_.bad(
-                    cat({"storage ", in_quotes(storage.key), " is not in the list of storages"}));
+                    {"storage ", Quoted{storage.key}, " is not in the list of storages"});
             }
         }
         if (at_ == file_.bytes.size()) return Success{};
-        return file_.bad(cat({file_.bytes.size() - at_, " bytes follow its last storage"}));
+        return file_.bad({file_.bytes.size() - at_, " bytes follow its last storage"});
     }
 
     /// What is wrong with the storage that begins at at_, or nothing.
@@ -117,8 +118,8 @@ class TorchLegacy {
                     pickle_.item(view, 1).kind != Kind::integer ||
                     pickle_.item(view, 2).kind != Kind::integer || number(1) > storage.count ||
                     number(2) > storage.count - number(1)) {
-                    return file_.bad(cat({"a view of storage ", in_quotes(storage.key),
-                                          " is no part of its ", storage.count, " elements"}));
+                    return file_.bad({"a view of storage ", Quoted{storage.key},
+                                      " is no part of its ", storage.count, " elements"});
                 }
                 begin = number(1);
                 count = number(2);

@@ -33,11 +33,11 @@ class TorchStateDict {
         const Value* dict = &pickle_.root();
         if (dict->kind != Kind::dict) {
             return file_.bad(
-                "it holds no dict of names and tensors, but one value of another kind");
+                {"it holds no dict of names and tensors, but one value of another kind"});
         }
         if (const Value* inner = find_inner(*dict)) dict = inner;
         if (Status collected = try_collect(*dict); !collected) return collected.error();
-        if (names_.empty()) return file_.bad(no_tensors(*dict));
+        if (names_.empty()) return file_.bad({no_tensors(*dict)});
 
         Weights::Builder builder(file_.source);
         builder.keep(std::move(owner));
@@ -96,10 +96,10 @@ class TorchStateDict {
                 tensors_.emplace_back();
                 problem = read_tensor(value, tensors_.back());
                 if (!problem.empty())
-                    problem = cat({"tensor ", in_quotes(names_.back()), " ", problem});
+                    problem = cat({"tensor ", Quoted{names_.back()}, " ", problem});
             }
         });
-        if (!problem.empty()) return file_.bad(problem);
+        if (!problem.empty()) return file_.bad({problem});
         return Success{};
     }
 

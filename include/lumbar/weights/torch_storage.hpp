@@ -39,7 +39,7 @@ class TorchStorages {
             TorchStorage storage;
             const auto problem =
                 parse(pickle, pickle.item(pickle.value(index), 0), id_size, storage);
-            if (!problem.empty()) return file.bad(problem);
+            if (!problem.empty()) return file.bad({problem});
             storages_.push_back(storage);
         }
         sort_by(storages_, [](const auto& a, const auto& b) { return a.key < b.key; });
@@ -47,9 +47,9 @@ class TorchStorages {
             const TorchStorage& a = storages_[i - 1];
             const TorchStorage& b = storages_[i];
             if (a.key == b.key && (a.dtype != b.dtype || a.count != b.count)) {
-                return file.bad(cat({"storage ", in_quotes(a.key), " is said to have ", a.count,
-                                     " elements of ", to_string(a.dtype), ", and ", b.count, " of ",
-                                     to_string(b.dtype)}));
+                return file.bad({"storage ", Quoted{a.key}, " is said to have ", a.count,
+                                 " elements of ", to_string(a.dtype), ", and ", b.count, " of ",
+                                 to_string(b.dtype)});
             }
         }
         storages_.erase(std::unique(storages_.begin(), storages_.end(),
@@ -82,8 +82,7 @@ class TorchStorages {
             return "a persistent id is no tuple that begins with a text";
         }
         if (pickle.text(pickle.item(id, 0)) != "storage") {
-            return cat({"a persistent id is of the kind ",
-                        in_quotes(pickle.text(pickle.item(id, 0))),
+            return cat({"a persistent id is of the kind ", Quoted{pickle.text(pickle.item(id, 0))},
                         ", and only 'storage' is read"});
         }
         if (id.size != id_size) {
@@ -97,19 +96,20 @@ class TorchStorages {
             return "a storage's key is no text, or a long one";
         }
         storage.key = pickle.text(key);
-        const auto who = [&] { return "storage " + in_quotes(storage.key); };
         if (type.kind != Kind::global || (type.global.name != TorchName::storage &&
                                           type.global.name != TorchName::untyped_storage)) {
-            return who() + " has no type of a storage";
+            return cat({"storage ", Quoted{storage.key}, " has no type of a storage"});
         }
         if (count.kind != Kind::integer || count.number < 0) {
-            return who() + " has no number of elements";
+            return cat({"storage ", Quoted{storage.key}, " has no number of elements"});
         }
         storage.dtype = type.global.dtype;
         storage.count = static_cast<std::uint64_t>(count.number);
         const auto bytes =
             checked_mul(storage.count, static_cast<std::uint64_t>(size_in_bytes(storage.dtype)));
-        if (!bytes) return cat({who(), " is said to have ", storage.count, " elements"});
+        if (!bytes)
+            return cat(
+                {"storage ", Quoted{storage.key}, " is said to have ", storage.count, " elements"});
         storage.byte_size = *bytes;
         return {};
     }

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -60,16 +61,16 @@ class TorchTar {
                                                            : nullptr;
             if (!place) continue;
             if (place->end != 0) {
-                return file_.bad(cat({"it has two members named ", in_quotes(tar.name())}));
+                return file_.bad({"it has two members named ", Quoted{tar.name()}});
             }
             place->at = static_cast<std::size_t>(tar.data().data() - file_.bytes.data());
             place->end = place->at + tar.data().size();
         }
-        if (!tar.problem().empty()) return file_.bad(tar.problem());
+        if (!tar.problem().empty()) return file_.bad({tar.problem()});
         if (storages_at_.end != 0 && tensors_at_.end != 0 && pickle_at_.end != 0) return Success{};
         return file_.refused(
-            "is a tar archive, but no PyTorch checkpoint (it has no members 'storages', 'tensors' "
-            "and 'pickle'); unpack it first");
+            {"is a tar archive, but no PyTorch checkpoint (it has no members 'storages', 'tensors' "
+             "and 'pickle'); unpack it first"});
     }
 
     LUMBAR_COLD Status try_read_small(Place& place, const char* name) {
@@ -81,7 +82,7 @@ class TorchTar {
         if (Status read = try_read_small(place, name); !read) return read;
         count = small_.root().number;
         if (small_.root().kind == Kind::integer && count >= 0) return Success{};
-        return file_.bad(cat({"its member '", name, "' does not begin with a number of things"}));
+        return file_.bad({"its member '", name, "' does not begin with a number of things"});
     }
 
     const PickleValue& part(std::size_t i) const { return small_.item(small_.root(), i); }
@@ -104,15 +105,15 @@ class TorchTar {
             if (Status read = try_read_small(place, "storages"); !read) return read;
             if (!is_tuple_of(small_.root(), 3) || part(0).kind != Kind::integer ||
                 part(2).kind != Kind::global || part(2).global.name != TorchName::storage) {
-                return file_.bad(cat({"storage ", i, " has no key, location and type"}));
+                return file_.bad({"storage ", i, " has no key, location and type"});
             }
             const Dtype dtype = part(2).global.dtype;
             const auto bytes = static_cast<std::uint64_t>(size_in_bytes(dtype));
             std::int64_t elements = 0;
             if (!take_number(place, elements) || elements < 0 ||
                 static_cast<std::uint64_t>(elements) > (place.end - place.at) / bytes) {
-                return file_.bad(cat({"storage ", i, " of ", elements, " elements of ",
-                                      to_string(dtype), " is cut off; fetch the file again"}));
+                return file_.bad({"storage ", i, " of ", elements, " elements of ",
+                                  to_string(dtype), " is cut off; fetch the file again"});
             }
             const auto size = static_cast<std::size_t>(elements) * static_cast<std::size_t>(bytes);
             storages_.push_back(
@@ -127,7 +128,8 @@ class TorchTar {
     /// Parts of storages that are storages themselves.
     LUMBAR_COLD Status try_read_views() {
         if (Status read = try_read_small(storages_at_, "storages"); !read) return read;
-        if (small_.root().kind != Kind::list) return file_.bad("its views of storages are no list");
+        if (small_.root().kind != Kind::list)
+            return file_.bad({"its views of storages are no list"});
         std::vector<Keyed> all = storages_;
         std::string problem;
         small_.for_each_item(small_.root(), [&](const PickleValue& view) {
@@ -151,7 +153,7 @@ class TorchTar {
                                 {root->bytes + static_cast<std::size_t>(numbers[2]) * bytes,
                                  static_cast<std::size_t>(numbers[3]) * bytes})});
         });
-        if (!problem.empty()) return file_.bad(problem);
+        if (!problem.empty()) return file_.bad({problem});
         storages_ = std::move(all);
         return try_sort(storages_, "storages");
     }
@@ -162,24 +164,23 @@ class TorchTar {
         if (Status read = try_read_count(place, "tensors", count); !read) return read;
         for (std::int64_t i = 0; i < count; ++i) {
             if (Status read = try_read_small(place, "tensors"); !read) return read;
-            const auto bad = [&](std::string_view what) {
-                return file_.bad(cat({"tensor ", i, " of its member 'tensors' ", what}));
+            const auto bad = [&](std::initializer_list<Piece> what) {
+                return file_.bad({"tensor ", i, " of its member 'tensors' ", cat(what)});
             };
             if (!is_tuple_of(small_.root(), 3) || part(0).kind != Kind::integer ||
                 part(1).kind != Kind::integer) {
-                return bad("has no key, storage and type");
+                return bad({"has no key, storage and type"});
             }
             const std::int64_t key = part(0).number;
             const TensorData* const storage = find(storages_, part(1).number);
-            if (!storage) return bad("has an unknown storage");
+            if (!storage) return bad({"has an unknown storage"});
             Keyed keyed{key, *storage};
             std::int64_t rank = 0, offset = 0;
             // The upper half of the rank's eight bytes was never written.
             bool good = take_number(place, rank);
             rank &= 0xFFFFFFFF;
             if (rank > std::int64_t{Dims::kMaxRank}) {
-                return bad(
-                    cat({"has ", rank, " dimensions; at most ", Dims::kMaxRank, " are read"}));
+                return bad({"has ", rank, " dimensions; at most ", Dims::kMaxRank, " are read"});
             }
             for (Dims* const dims : {&keyed.tensor.shape, &keyed.tensor.strides}) {
                 *dims = {};
@@ -190,9 +191,9 @@ class TorchTar {
                 }
             }
             if (!good || !take_number(place, offset))
-                return bad("is cut off; fetch the file again");
+                return bad({"is cut off; fetch the file again"});
             const std::string problem = move_view(offset, keyed.tensor);
-            if (!problem.empty()) return bad(problem);
+            if (!problem.empty()) return bad({problem});
             tensors_.push_back(keyed);
         }
         return try_sort(tensors_, "tensors");
@@ -208,7 +209,7 @@ class TorchTar {
                 tensor = find(tensors_, id.number);
                 if (!tensor) tensor = find(storages_, id.number);
             }
-            if (!tensor) return file_.bad("a persistent id is the key of no tensor");
+            if (!tensor) return file_.bad({"a persistent id is the key of no tensor"});
             objects_.push_back(*tensor);
         }
         return Success{};
@@ -218,7 +219,7 @@ class TorchTar {
         sort_by(all, [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
         for (std::size_t i = 1; i < all.size(); ++i) {
             if (all[i - 1].key == all[i].key) {
-                return file_.bad(cat({"two of its ", what, " have the key ", all[i].key}));
+                return file_.bad({"two of its ", what, " have the key ", all[i].key});
             }
         }
         return Success{};

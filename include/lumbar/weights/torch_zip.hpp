@@ -35,28 +35,28 @@ class TorchZip {
     LUMBAR_COLD Status check() const {
         if (archive_.first_name.ends_with(".npy")) {
             return file_.refused(
-                cat({"seems to be NumPy's .npz, which is not read here; ", kConvertFromNumpy}));
+                {"seems to be NumPy's .npz, which is not read here; ", kConvertFromNumpy});
         }
         if (find("constants.pkl")) {
             return file_.refused(
-                "is TorchScript, a program with its weights, which is not read here; save the "
-                "weights alone: python3 -c \"import torch; m = torch.jit.load('IN', "
-                "map_location='cpu'); torch.save(m.state_dict(), 'OUT.pth')\"");
+                {"is TorchScript, a program with its weights, which is not read here; save the "
+                 "weights alone: python3 -c \"import torch; m = torch.jit.load('IN', "
+                 "map_location='cpu'); torch.save(m.state_dict(), 'OUT.pth')\""});
         }
         if (folder_.size() == archive_.first_name.size() || !find("data.pkl")) {
-            return file_.bad(cat({"a zip archive without ", in_quotes(cat({folder_, "/data.pkl"})),
-                                  ", which torch.save writes"}));
+            return file_.bad({"a zip archive without ", Quoted{cat({folder_, "/data.pkl"})},
+                              ", which torch.save writes"});
         }
         std::span<const std::byte> record;
         if (find("byteorder")) {
             if (Status read = try_read("byteorder", record); !read) return read;
             if (as_text(record) == "big") {
                 return file_.refused(
-                    "was written on a big-endian machine, which is not read here; save it on a "
-                    "little-endian one, after torch.load");
+                    {"was written on a big-endian machine, which is not read here; save it on a "
+                     "little-endian one, after torch.load"});
             }
             if (as_text(record) != "little") {
-                return file_.bad("its byteorder is " + in_quotes(as_text(record)));
+                return file_.bad({"its byteorder is ", Quoted{as_text(record)}});
             }
         }
         const char* const version = find(".data/version") ? ".data/version" : "version";
@@ -67,16 +67,16 @@ class TorchZip {
             (digits.size() == 1 && digits[0] >= '1' && digits[0] <= '9') || digits == "10";
         if (known) return Success{};
         return file_.refused(
-            cat({"has the version ", in_quotes(digits), " of PyTorch's format; 1 to 10 are read"}));
+            {"has the version ", Quoted{digits}, " of PyTorch's format; 1 to 10 are read"});
     }
 
     LUMBAR_COLD Status try_read(std::string_view name, std::span<const std::byte>& record) const {
         const ZipEntry* const entry = find(name);
-        if (!entry) return file_.bad("its record " + in_quotes(path(name)) + " is missing");
+        if (!entry) return file_.bad({"its record ", Quoted{path(name)}, " is missing"});
         if (entry->method != 0) {
-            return file_.bad(cat({"its record ", in_quotes(path(name)),
-                                  " is compressed, which torch.save never does (method ",
-                                  entry->method, "); unzip it, and zip it again with zip -0"}));
+            return file_.bad({"its record ", Quoted{path(name)},
+                              " is compressed, which torch.save never does (method ", entry->method,
+                              "); unzip it, and zip it again with zip -0"});
         }
         record = entry->data;
         return Success{};
@@ -97,7 +97,7 @@ LUMBAR_COLD inline Result<Weights> try_read_torch_zip(std::span<const std::byte>
                                                       const LoadLimits& limits) {
     const TorchFile file{bytes, source, limits};
     ZipDirectory directory(bytes);
-    if (!directory.read()) return file.bad(directory.problem());
+    if (!directory.read()) return file.bad({directory.problem()});
     const TorchZip zip(file, directory.archive());
     if (Status checked = zip.check(); !checked) return checked.error();
 
@@ -107,7 +107,7 @@ LUMBAR_COLD inline Result<Weights> try_read_torch_zip(std::span<const std::byte>
     auto at = static_cast<std::size_t>(record.data() - bytes.data());
     const std::size_t end = at + record.size();
     if (Status read = pickle.try_read(at, end, "data.pkl"); !read) return read.error();
-    if (at != end) return file.bad(cat({end - at, " bytes follow its pickle data.pkl"}));
+    if (at != end) return file.bad({end - at, " bytes follow its pickle data.pkl"});
 
     TorchStorages storages;
     if (Status read = storages.try_collect(file, pickle, 5); !read) return read.error();
@@ -115,9 +115,9 @@ LUMBAR_COLD inline Result<Weights> try_read_torch_zip(std::span<const std::byte>
         Status read = zip.try_read(cat({"data/", storage.key}), storage.data);
         if (!read) return read.error();
         if (storage.data.size() != storage.byte_size) {
-            return file.bad(cat({"storage ", in_quotes(storage.key), " of ", storage.count, " ",
-                                 to_string(storage.dtype), " needs ", storage.byte_size,
-                                 " bytes, and its record has ", storage.data.size()}));
+            return file.bad({"storage ", Quoted{storage.key}, " of ", storage.count, " ",
+                             to_string(storage.dtype), " needs ", storage.byte_size,
+                             " bytes, and its record has ", storage.data.size()});
         }
     }
     std::vector<TensorData> objects;

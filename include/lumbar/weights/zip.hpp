@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -63,9 +64,13 @@ class ZipDirectory {
     }
     std::uint32_t signature(std::size_t at) const { return get<std::uint32_t>(at); }
 
-    bool fail(std::string problem) {
-        problem_ = std::move(problem);
+    LUMBAR_COLD bool fail(std::initializer_list<Piece> problem) {
+        problem_ = cat(problem);
         return false;
+    }
+
+    LUMBAR_COLD bool fail(const ZipEntry& entry, std::initializer_list<Piece> problem) {
+        return fail({"its entry ", Quoted{entry.name}, " ", cat(problem)});
     }
 
     LUMBAR_COLD bool find_directory() {
@@ -75,8 +80,8 @@ class ZipDirectory {
         if (size < kEnd || signature(size - kEnd) != 0x06054B50 ||
             get<std::uint16_t>(size - 2) != 0) {
             return fail(
-                "it does not end with a zip archive's end record; it may be cut off, or something "
-                "was added to it: fetch it again");
+                {"it does not end with a zip archive's end record; it may be cut off, or something "
+                 "was added to it: fetch it again"});
         }
         std::size_t end = size - kEnd;
         count_ = get<std::uint16_t>(end + 10);
@@ -90,9 +95,9 @@ class ZipDirectory {
             if (locator < kEnd64 || at != locator - kEnd64 ||
                 signature(locator - kEnd64) != 0x06064B50) {
                 return fail(
-                    cat({"its zip64 end record should be just before the locator, which "
-                         "says byte ",
-                         at}));
+                    {"its zip64 end record should be just before the locator, which "
+                     "says byte ",
+                     at});
             }
             end = locator - kEnd64;
             const auto count = get<std::uint64_t>(end + 32);
@@ -101,7 +106,7 @@ class ZipDirectory {
             if ((count_ != 0xFFFF && count_ != count) ||
                 (length != 0xFFFFFFFF && length != length64) ||
                 (begin != 0xFFFFFFFF && begin != begin64)) {
-                return fail("its two end records disagree");
+                return fail({"its two end records disagree"});
             }
             other_disks = get<std::uint32_t>(end + 16) != 0 || get<std::uint32_t>(end + 20) != 0 ||
                           get<std::uint64_t>(end + 24) != count;
@@ -109,15 +114,14 @@ class ZipDirectory {
             length = length64;
             begin = begin64;
         }
-        if (other_disks) return fail("it is one part of a zip archive in several");
+        if (other_disks) return fail({"it is one part of a zip archive in several"});
         const auto directory_end = checked_add(begin, length);
         if (!directory_end || *directory_end != end) {
-            return fail(cat({"its directory is said to be ", length, " bytes from byte ", begin,
-                             " on, but must end at byte ", end}));
+            return fail({"its directory is said to be ", length, " bytes from byte ", begin,
+                         " on, but must end at byte ", end});
         }
         if (count_ > length / kEntry) {
-            return fail(
-                cat({"its directory of ", length, " bytes cannot list ", count_, " entries"}));
+            return fail({"its directory of ", length, " bytes cannot list ", count_, " entries"});
         }
         begin_ = static_cast<std::size_t>(begin);
         end_ = end;
@@ -129,13 +133,13 @@ class ZipDirectory {
         std::size_t at = begin_;
         for (std::uint64_t i = 0; i < count_; ++i) {
             if (end_ - at < kEntry || signature(at) != 0x02014B50) {
-                return fail(cat({"entry ", i, " of its directory is damaged"}));
+                return fail({"entry ", i, " of its directory is damaged"});
             }
             const std::size_t name = get<std::uint16_t>(at + 28);
             const std::size_t extra = get<std::uint16_t>(at + 30);
             const std::size_t comment = get<std::uint16_t>(at + 32);
             if (end_ - at - kEntry < name + extra + comment) {
-                return fail(cat({"entry ", i, " of its directory is cut off"}));
+                return fail({"entry ", i, " of its directory is cut off"});
             }
             ZipEntry entry;
             entry.name = {reinterpret_cast<const char*>(bytes_.data() + at + kEntry), name};
@@ -144,25 +148,24 @@ class ZipDirectory {
             archive_.entries.push_back(entry);
             at += kEntry + name + extra + comment;
         }
-        if (at != end_) return fail("its directory goes on after the last entry");
+        if (at != end_) return fail({"its directory goes on after the last entry"});
         return true;
     }
 
     /// The entry at `at` of the directory, with `extra_size` bytes of extra fields at `extra`.
     LUMBAR_COLD bool read_entry(std::size_t at, std::size_t extra, std::size_t extra_size,
                                 ZipEntry& entry) {
-        const auto who = [&] { return "its entry " + in_quotes(entry.name); };
-        if ((get<std::uint16_t>(at + 8) & kEncrypted) != 0) return fail(who() + " is encrypted");
+        if ((get<std::uint16_t>(at + 8) & kEncrypted) != 0) return fail(entry, {"is encrypted"});
         entry.method = get<std::uint16_t>(at + 10);
         std::uint64_t stored = get<std::uint32_t>(at + 20);
         entry.size = get<std::uint32_t>(at + 24);
         std::uint64_t header = get<std::uint32_t>(at + 42);
         if (!read_zip64(extra, extra + extra_size, {&entry.size, &stored, &header})) {
-            return fail(who() + " has damaged extra fields");
+            return fail(entry, {"has damaged extra fields"});
         }
         if (header > begin_ || begin_ - header < kLocal ||
             signature(static_cast<std::size_t>(header)) != 0x04034B50) {
-            return fail(cat({who(), " has no header at byte ", header}));
+            return fail(entry, {"has no header at byte ", header});
         }
         entry.header = static_cast<std::size_t>(header);
         return read_local(entry, stored);
@@ -199,17 +202,16 @@ class ZipDirectory {
     /// an extra field; then those of the directory count.
     LUMBAR_COLD bool read_local(ZipEntry& entry, std::uint64_t stored) {
         const std::size_t at = entry.header;
-        const auto who = [&] { return "its entry " + in_quotes(entry.name); };
         const std::size_t name = get<std::uint16_t>(at + 26);
         const std::size_t extra = get<std::uint16_t>(at + 28);
         const std::size_t room = begin_ - at - kLocal;
         if (room < name + extra || room - name - extra < stored) {
-            return fail(cat({who(), " of ", stored, " bytes reaches beyond the archive's data"}));
+            return fail(entry, {"of ", stored, " bytes reaches beyond the archive's data"});
         }
         const std::string_view local{reinterpret_cast<const char*>(bytes_.data() + at + kLocal),
                                      name};
         if (local != entry.name) {
-            return fail(cat({who(), " is named ", in_quotes(local), " before its data"}));
+            return fail(entry, {"is named ", Quoted{local}, " before its data"});
         }
         const unsigned flags = get<std::uint16_t>(at + 6);
         std::uint64_t local_size = get<std::uint32_t>(at + 22);
@@ -218,15 +220,14 @@ class ZipDirectory {
         const bool after_data =
             (flags & kSizesAfterData) != 0 && local_size == 0 && local_stored == 0;
         if (!read_zip64(extra_begin, extra_begin + extra, {&local_size, &local_stored})) {
-            return fail(who() + " has damaged extra fields before its data");
+            return fail(entry, {"has damaged extra fields before its data"});
         }
         if ((flags & kEncrypted) != 0 || get<std::uint16_t>(at + 8) != entry.method ||
             (!after_data && (local_size != entry.size || local_stored != stored))) {
-            return fail(who() + " is described otherwise before its data than in the directory");
+            return fail(entry, {"is described otherwise before its data than in the directory"});
         }
         if (entry.method == 0 && stored != entry.size) {
-            return fail(
-                cat({who(), " is stored in ", stored, " bytes, but said to have ", entry.size}));
+            return fail(entry, {"is stored in ", stored, " bytes, but said to have ", entry.size});
         }
         entry.data = bytes_.subspan(extra_begin + extra, static_cast<std::size_t>(stored));
         return true;
@@ -241,14 +242,14 @@ class ZipDirectory {
             const ZipEntry& before = entries[i - 1];
             const auto before_end = before.data.data() + before.data.size() - bytes_.data();
             if (static_cast<std::size_t>(before_end) > entries[i].header) {
-                return fail(cat({"its entries ", in_quotes(before.name), " and ",
-                                 in_quotes(entries[i].name), " overlap"}));
+                return fail({"its entries ", Quoted{before.name}, " and ", Quoted{entries[i].name},
+                             " overlap"});
             }
         }
         sort_by(entries, [](const auto& a, const auto& b) { return a.name < b.name; });
         for (std::size_t i = 1; i < entries.size(); ++i) {
             if (entries[i - 1].name == entries[i].name) {
-                return fail(cat({"it has two entries named ", in_quotes(entries[i].name)}));
+                return fail({"it has two entries named ", Quoted{entries[i].name}});
             }
         }
         return true;
