@@ -124,7 +124,7 @@ inline std::vector<ConvLayer> more_convolutions() {
         g.groups = groups;
         layers.push_back({g, {1, channels, size, size}, false, {}});
     };
-    for (const int size : {28, 14, 7}) add(size, 128 * 28 / size, 1, 1);
+    for (const int size : {14, 7}) add(size, 128 * 28 / size, 1, 1);
     add(17, 192, 7, 1);
     for (const int size : {56, 28, 14, 7}) add(size, 128 * 56 / size, 3, 32);
     return layers;

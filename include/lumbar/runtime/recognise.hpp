@@ -93,8 +93,9 @@ LUMBAR_COLD inline FileModel recognise_model(const Weights& weights) {
     return result;
 }
 
-/// "; it seems to be for resnet50": what a program adds to the message of try_compile. Nothing where
-/// nothing better than `tried` is known, or the file says it itself, which that message repeats.
+/// "; it seems to be for resnet50": what a program adds to the message of try_compile. Nothing
+/// where nothing better than `tried` is known, or the file says it itself, which that message
+/// repeats.
 LUMBAR_COLD inline std::string model_advice(const Weights& weights, std::string_view tried) {
     const FileModel file = recognise_model(weights);
     if (!file.model || file.model->name == tried) return "";

@@ -12,7 +12,12 @@
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
 
+#if __has_include(<nlohmann/detail/input/parser.hpp>)
+// The parser alone: json.hpp costs everyone who includes this a second of compile time.
+#include <nlohmann/detail/input/parser.hpp>
+#else
 #include <nlohmann/json.hpp>
+#endif
 
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +26,26 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
+
+LUMBAR_NAMESPACE_BEGIN
+namespace detail {
+/// The types of JSON's values, as nlohmann's parser wants to be told them.
+struct JsonTypes {
+    using string_t = std::string;
+    using number_integer_t = std::int64_t;
+    using number_unsigned_t = std::uint64_t;
+    using number_float_t = double;
+    using binary_t = std::vector<std::uint8_t>;
+    using exception = nlohmann::detail::exception;
+};
+}  // namespace detail
+LUMBAR_NAMESPACE_END
+
+template <>
+struct nlohmann::detail::is_basic_json<lumbar::detail::JsonTypes> : std::true_type {};
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -55,7 +78,7 @@ struct SafetensorsHeader {
 /// went wrong is in problem(). Nothing here throws.
 class SafetensorsHeaderReader {
    public:
-    using Json = nlohmann::json;
+    using Json = JsonTypes;
 
     SafetensorsHeader& header() { return header_; }
     const std::string& problem() const { return problem_; }
@@ -296,10 +319,10 @@ LUMBAR_COLD inline Result<SafetensorsHeader> try_parse_safetensors_header(
                      "mark");
     }
     SafetensorsHeaderReader reader;
-    // What json::sax_parse does for JSON text, without its readers of binary formats: they cost
-    // everyone who includes this a second of compile time and 60 KB.
+    // What json::sax_parse does for JSON text, without its readers of binary formats and its
+    // values: they cost everyone who includes this two seconds of compile time and 60 KB.
     auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
-    nlohmann::detail::parser<nlohmann::json, decltype(input)> parser(std::move(input));
+    nlohmann::detail::parser<JsonTypes, decltype(input)> parser(std::move(input));
     if (!parser.sax_parse(&reader)) {
         return error(reader.code(), reader.problem());
     }
