@@ -12,8 +12,9 @@
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
 
-#if __has_include(<nlohmann/detail/input/parser.hpp>)
-// The parser alone: json.hpp costs everyone who includes this a second of compile time.
+// The parser alone: json.hpp costs everyone who includes this two seconds of compile time. A
+// program with a json.hpp of its own includes that one first.
+#if !defined(INCLUDE_NLOHMANN_JSON_HPP_) && __has_include(<nlohmann/detail/input/parser.hpp>)
 #include <nlohmann/detail/input/parser.hpp>
 #else
 #include <nlohmann/json.hpp>
