@@ -235,7 +235,7 @@ int main(int argc, char** argv) {
     CLI::App app{
         "Names what is in pictures (JPEG, PNG, BMP, PNM). Without --weights it uses the shipped "
         "network, which knows ten kinds of clothes, light on black (Fashion-MNIST). For example:\n"
-        "  classify --weights resnet50.safetensors cat.jpg\n"
+        "  classify --weights resnet50-0676ba61.pth cat.jpg\n"
         "  classify --model mobilenet_v2 --weights v2.safetensors --numerics tf cat.jpg"};
     app.option_defaults()->always_capture_default();
     app.add_option("--model", o.model,

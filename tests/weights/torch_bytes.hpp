@@ -13,11 +13,12 @@
 
 namespace lumbar_test {
 
-/// The last `size` bytes of a number, little-endian.
+/// The lowest `size` bytes of a number, little-endian.
 inline std::string little(std::uint64_t number, std::size_t size) {
     std::string out(sizeof number, '\0');
     std::memcpy(out.data(), &number, sizeof number);
-    return out.substr(0, size);
+    out.resize(size);
+    return out;
 }
 
 // --- Pickles, as code: each function pushes one value ---
