@@ -7,6 +7,7 @@
 #include <lumbar/runtime/verify.hpp>
 #include <lumbar/weights/half_weights.hpp>
 #include <lumbar/weights/numpy.hpp>
+#include <lumbar/weights/onnx.hpp>
 #include <lumbar/weights/safetensors_save.hpp>
 #if defined(LUMBAR_EXAMPLE_ZLIB)
 #include <lumbar/zlib.hpp>
@@ -90,7 +91,7 @@ int main(int argc, char** argv) {
         "Writes a file of weights as safetensors, with the name of the model that it is for. For "
         "example:\n  convert resnet50.pth resnet50.safetensors --half --probe"};
     app.option_defaults()->always_capture_default();
-    app.add_option("IN", o.in, "the file to read: safetensors, PyTorch's .pth, NumPy's .npz")
+    app.add_option("IN", o.in, "the file to read: safetensors, PyTorch's .pth, NumPy's .npz, ONNX")
         ->required();
     app.add_option("OUT", o.out, "the safetensors file to write")->required();
     app.add_option("--model", o.model, "its model; usually its tensors or metadata tell");

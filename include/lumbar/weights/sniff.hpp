@@ -142,8 +142,9 @@ LUMBAR_COLD inline std::string refusal(FileKind kind) {
         case FileKind::tflite:
             return "seems to be a TensorFlow Lite model, which is not read here; give safetensors";
         case FileKind::onnx:
-            return "seems to be an ONNX model, which is not read here; save the state dict of the "
-                   "PyTorch model that it came from as safetensors";
+            return "seems to be an ONNX model, which load_weights does not read; load_onnx "
+                   "(lumbar/weights/onnx.hpp) reads its tensors, or save the state dict of the "
+                   "PyTorch model that it came from";
         case FileKind::compressed:
             return "seems to be compressed (gzip, xz, bzip2, zstd or 7z); unpack it first";
         case FileKind::html:
