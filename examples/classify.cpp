@@ -82,14 +82,11 @@ Preprocess preset_of(const Options& o) {
 /// Fills in what the file of weights tells and the options do not.
 Options complete(Options o, const Weights& weights) {
     if (o.weights.empty()) return o;
-    if (o.model.empty()) {
-        const FileModel file = recognise_model(weights);
-        if (!file.model) return o;
-        o.model = file.model->name;
-        if (o.numerics.empty() && file.numerics == Numerics::tf) o.numerics = "tf";
-    } else if (const ModelInfo* m = find_model(o.model); m && o.numerics.empty()) {
-        if (recognise_numerics(*m, weights) == Numerics::tf) o.numerics = "tf";
-    }
+    const ModelInfo* const model =
+        o.model.empty() ? recognise_model(weights).model : find_model(o.model);
+    if (!model) return o;
+    o.model = model->name;
+    if (o.numerics.empty()) o.numerics = to_string(recognise_numerics(*model, weights));
     return o;
 }
 
@@ -107,9 +104,7 @@ Classifier make_classifier(const Options& asked) {
     const ModelOptions options{.classes = 1000,
                                .input_channels = 3,
                                .width = 1.0,
-                               .numerics = o.numerics == "tf"     ? Numerics::tf
-                                           : o.numerics == "timm" ? Numerics::timm
-                                                                  : Numerics::torch};
+                               .numerics = parse_numerics(o.numerics).value_or(Numerics::torch)};
     const Graph graph = shipped ? fashion_mnist::network() : make(o.model, options);
     const Preprocess preset = preset_of(o);
     const Result<Network> compiled = try_compile(

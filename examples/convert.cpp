@@ -45,13 +45,15 @@ FileModel model_of(const Weights& weights, const Options& o) {
         (void)try_make(o.model).value();  // an Error that lists the names
         file.model = find_model(o.model);
         file.numerics = recognise_numerics(*file.model, weights);
-        const Result<Graph> bound = try_bind_weights(file.model->build({}), weights, false);
+        Graph graph = file.model->build({});
+        const Weights named = in_names_of(graph, weights);
+        const Result<Graph> bound = try_bind_weights(graph, named, false);
         if (!bound) {
             Result<Graph>::raise(Error(bound.error().code(),
                                        bound.error().message() + model_advice(weights, o.model)));
         }
     }
-    if (!o.numerics.empty()) file.numerics = o.numerics == "tf" ? Numerics::tf : Numerics::torch;
+    file.numerics = parse_numerics(o.numerics).value_or(file.numerics);
     return file;
 }
 
@@ -97,7 +99,7 @@ int main(int argc, char** argv) {
     app.add_option("--model", o.model, "its model; usually its tensors or metadata tell");
     app.add_option("--numerics", o.numerics,
                    "what trained the weights; usual: as the metadata say, or tf for 1001 classes")
-        ->check(CLI::IsMember({"torch", "tf"}));
+        ->check(CLI::IsMember({"torch", "tf", "timm"}));
     app.add_flag("--half", o.half, "filters as F16: half the bytes");
     app.add_flag("--probe", o.probe,
                  "adds the logits of a synthetic picture, which classify --verify compares");

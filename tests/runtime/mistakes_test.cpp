@@ -76,8 +76,14 @@ TEST_CASE("the wrong model is told with the right one") {
     const Result<Network> network = try_compile(resnet18(), weights);
     REQUIRE_FALSE(network);
     CHECK(network.error().message() + model_advice(weights, "resnet18") ==
-          "synthetic weights does not fit resnet18: 3 of 102 tensors are missing: "
-          "layer2.0.downsample.0.weight, x");
+          "synthetic weights does not fit resnet18: 25 of 102 tensors are misshapen: "
+          "layer1.0.conv1.weight (expected [64, 64, 3, 3], found [64, 64, 1, 1]), "
+          "layer1.1.conv1.weight (expected [64, 64, 3, 3], found [64, 256, 1, 1]), "
+          "layer2.0.conv1.weight (expected [128, 64, 3, 3], found [128, 256, 1, 1]), "
+          "layer2.0.downsample.0.weight (expected [128, 64, 1, 1], found [512, 256, 1, 1]) and 21 "
+          "more; 165 tensors are not part of the network: layer1.0.bn3.bias, "
+          "layer1.0.bn3.running_mean, layer1.0.bn3.running_var, layer1.0.bn3.weight and 161 more; "
+          "it seems to be for resnet50");
 }
 
 TEST_CASE("a classifier for another size of picture is told with both shapes") {

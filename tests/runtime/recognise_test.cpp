@@ -53,7 +53,7 @@ TEST_CASE("metadata say the model and its numerics, and 1001 classes hint at Ten
     const auto read = [](const Weights& weights, Weights::Metadata metadata) {
         return recognise_model(changed(weights, std::move(metadata)));
     };
-    for (const Numerics numerics : {Numerics::torch, Numerics::tf}) {
+    for (const Numerics numerics : {Numerics::torch, Numerics::tf, Numerics::timm}) {
         const FileModel file = read(plain, model_metadata(*find_model("mobilenet_v2"), numerics));
         CHECK(file.evidence == Evidence::stated);
         CHECK(file.model->name == "mobilenet_v2");

@@ -5,14 +5,30 @@
 #include <lumbar/runtime/bind_weights.hpp>
 #include <lumbar/runtime/name_dialects.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// Where a file's metadata name its numerics: "torch" or "tf".
+/// Where a file's metadata name its numerics, as to_string and parse_numerics do.
 inline constexpr const char* kNumericsKey = "numerics";
+
+/// "torch", "tf" or "timm".
+constexpr const char* to_string(Numerics numerics) {
+    return numerics == Numerics::tf ? "tf" : numerics == Numerics::timm ? "timm" : "torch";
+}
+
+/// The numerics of that name, or nothing.
+constexpr std::optional<Numerics> parse_numerics(std::string_view name) {
+    for (const Numerics n : {Numerics::torch, Numerics::tf, Numerics::timm}) {
+        if (name == to_string(n)) return n;
+    }
+    return std::nullopt;
+}
 
 /// What a weight file is for, and how that is known.
 struct FileModel {
@@ -31,7 +47,7 @@ struct FileModel {
 /// "tf"}; recognise_model understands them.
 LUMBAR_COLD inline Weights::Metadata model_metadata(const ModelInfo& model, Numerics numerics) {
     Weights::Metadata metadata{{kArchitectureKey, std::string(model.name)}};
-    if (model.scalable) metadata[kNumericsKey] = numerics == Numerics::tf ? "tf" : "torch";
+    if (model.scalable) metadata[kNumericsKey] = to_string(numerics);
     return metadata;
 }
 
@@ -55,12 +71,12 @@ LUMBAR_COLD inline double resemblance(const Graph& graph, const Weights& weights
 /// ("numerics": "tf", or "padding": "same"), otherwise TensorFlow's for 1001 classes.
 LUMBAR_COLD inline Numerics recognise_numerics(const ModelInfo& model, const Weights& weights) {
     if (!model.scalable) return Numerics::torch;
-    const auto says = [&](const char* key, std::string_view value) {
+    const auto stated = [&](const char* key) {
         const auto at = weights.metadata().find(key);
-        return at != weights.metadata().end() && at->second == value;
+        return at != weights.metadata().end() ? std::string_view(at->second) : std::string_view();
     };
-    if (says(kNumericsKey, "torch")) return Numerics::torch;
-    if (says(kNumericsKey, "tf") || says("padding", "same")) return Numerics::tf;
+    if (const auto numerics = parse_numerics(stated(kNumericsKey))) return *numerics;
+    if (stated("padding") == "same") return Numerics::tf;
     Graph graph = model.build({});
     const Weights named = in_names_of(graph, weights);
     const Result<Graph> bound = try_bind_weights(graph, named, true);
@@ -69,7 +85,7 @@ LUMBAR_COLD inline Numerics recognise_numerics(const ModelInfo& model, const Wei
 }
 
 /// The model that the file is for: what its metadata say ("architecture"), otherwise the one whose
-/// tensors it holds.
+/// tensors it holds; of several with the same tensors (ResNet's and Caffe's, say) the first.
 LUMBAR_COLD inline FileModel recognise_model(const Weights& weights) {
     FileModel result;
     const auto stated = weights.metadata().find(kArchitectureKey);
