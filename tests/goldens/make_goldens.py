@@ -7,7 +7,8 @@ weights and inputs.
 
 Needs torch, torchvision, timm >= 1.0.10 and pretrainedmodels; what none of them has is in
 paper_networks.py. Made with torch 1.13, torchvision 0.14.1 (Debian 12's python3-torch and
-python3-torchvision), timm 1.0.31 and pretrainedmodels 0.7.4 (the oldest cases with timm 1.0.9). Nothing is downloaded: Debian's torch and the others without their
+python3-torchvision), timm 1.0.31 and pretrainedmodels 0.7.4 (the oldest cases with timm 1.0.9).
+Nothing is downloaded: Debian's torch and the others without their
 dependencies go together like this:
 
     python3 -m pip install --target DIR --no-deps timm==1.0.31 'huggingface_hub<0.26' safetensors \
@@ -398,7 +399,8 @@ def as_json(case, result):
         "e32": float(f"{result.e32:.3g}"),
         "max_abs": float(f"{result.max_abs:.9g}"),
     }
-    images = ",\n".join(f"[{lines_of_numbers(image.tolist())}]" for image in result.logits[:, :: case.step])
+    kept = result.logits[:, :: case.step]
+    images = ",\n".join(f"[{lines_of_numbers(image.tolist())}]" for image in kept)
     return json.dumps(head)[:-1] + f', "logits": [\n{images}]}}'
 
 

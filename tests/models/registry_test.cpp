@@ -23,7 +23,7 @@ namespace {
 std::vector<std::string> parameter_lines(const Graph& graph, const Dialect* dialect) {
     std::vector<std::string> lines;
     for (const Parameter& p : parameters(graph)) {
-        std::string line = dialect ? detail::names_in(*dialect, p)[0] : p.name;
+        std::string line = dialect ? detail::name_in(*dialect, p, 0) : p.name;
         for (const std::int64_t extent : p.shape) {
             if (!dialect) line += " " + std::to_string(extent);
         }

@@ -36,11 +36,10 @@ std::vector<float> values_of(const TensorData& tensor) {
 
 /// The weights with other names, element by element in the order of Keras where the dialect is its.
 Weights spoken(const Graph& graph, const Weights& weights, const Dialect& dialect,
-               const std::string& prefix = "", std::size_t spelling = 0) {
+               const std::string& prefix = "", int spelling = 0) {
     std::vector<NamedTensor> tensors;
     for (const Parameter& p : parameters(graph)) {
-        const auto names = detail::names_in(dialect, p);
-        NamedTensor t{prefix + names[std::min(spelling, names.size() - 1)], {}, {}};
+        NamedTensor t{prefix + detail::name_in(dialect, p, spelling), {}, {}};
         t.values = values_of(*weights.find(p.name));
         t.shape = weights.find(p.name)->shape;
         const auto* l = graph.node(p.node).as<op::Linear>();
@@ -198,7 +197,7 @@ TEST_CASE("timm's epsilon comes with its names, but for TensorFlow's weights") {
 TEST_CASE("Keras's files may keep more of the path") {
     Graph graph = small_vgg();
     const Weights own = synthetic_weights(graph);
-    for (std::size_t spelling = 0; spelling < 3; ++spelling) {
+    for (int spelling = 0; spelling < 3; ++spelling) {
         CAPTURE(spelling);
         for (const char* prefix : {"", "model_weights/"}) {
             CAPTURE(std::string(prefix));

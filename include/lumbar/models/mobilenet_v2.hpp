@@ -3,8 +3,8 @@
 //
 //   width    parameters    MACs at 224
 //   1.0      3,504,872     301 M        (the paper's table 4: 3.4 million, 300 million)
-//   1.4      6,108,776     583 M        (6.9 million, 585 million)
-//   0.75     2,636,272     209 M        (2.6 million, 209 million)
+//   1.4      6,108,776     582 M        (6.9 million, 585 million)
+//   0.75     2,636,424     209 M        (2.6 million, 209 million)
 //   0.5      1,968,680      97 M
 //
 // The paper's 3.4 million are 3,470,760, cut off: it does not count batch normalisations.

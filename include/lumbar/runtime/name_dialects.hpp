@@ -5,8 +5,9 @@
 #include <lumbar/graph/parameters.hpp>
 #include <lumbar/weights/weights.hpp>
 
-#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,111 +31,109 @@ LUMBAR_COLD inline const char* keras_part(Parameter::Role role) {
     return "";
 }
 
-/// The names that a parameter may have in a dialect: one, but for Keras, whose converters keep more
-/// or less of the path.
-LUMBAR_COLD inline std::vector<std::string> names_in(const Dialect& dialect, const Parameter& p) {
+/// The name of a parameter in a dialect. Keras's files, whose converters keep more or less of the
+/// path, have up to five spellings of one; what is beyond the last spelling is empty.
+LUMBAR_COLD inline std::string name_in(const Dialect& dialect, const Parameter& p, int spelling) {
     const std::size_t dot = p.name.rfind('.');
     const std::string layer = layer_name(dialect, std::string_view(p.name).substr(0, dot));
-    if (dialect.style == TensorStyle::torch) return {layer + p.name.substr(dot)};
-    const char* const part = keras_part(p.role);
-    const std::string full = layer + part;
-    std::vector<std::string> names{full, full + ":0", cat({layer, "/", full, ":0"})};
-    if (p.role == Parameter::Role::filter) names.push_back(layer + "/depthwise_kernel");
-    if (p.role == Parameter::Role::filter) {
-        names.push_back(cat({layer, "/", layer, "/depthwise_kernel:0"}));
+    if (dialect.style == TensorStyle::torch) {
+        return spelling > 0 ? "" : cat({layer, std::string_view(p.name).substr(dot)});
     }
-    return names;
-}
-
-LUMBAR_COLD inline const TensorData* find_any(const Weights& weights, const std::string& prefix,
-                                              const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
-        if (const TensorData* found = weights.find(prefix + name)) return found;
-    }
-    return nullptr;
-}
-
-/// What may stand before the names in this file ("module.", "model."): nothing, or what stands
-/// before one of `names`, the shortest first. A few are enough: longer ones end within the network.
-LUMBAR_COLD inline std::vector<std::string> prefixes(const Weights& weights,
-                                                     const std::vector<std::string>& names) {
-    constexpr std::size_t kMost = 8;
-    std::vector<std::string> result{""};
-    const auto add = [&](std::string_view prefix) {
-        const auto longer = std::find_if(result.begin(), result.end(), [&](const std::string& s) {
-            return s.size() >= prefix.size();
-        });
-        if (longer != result.end() && *longer == prefix) return;
-        result.emplace(longer, prefix);
-        if (result.size() > kMost) result.pop_back();
-    };
-    for (const TensorData& tensor : weights.tensors()) {
-        for (const std::string& name : names) {
-            if (tensor.name.size() <= name.size() || !tensor.name.ends_with(name)) continue;
-            const std::string_view prefix = tensor.name.substr(0, tensor.name.size() - name.size());
-            if (prefix.ends_with('.') || prefix.ends_with('/')) add(prefix);
-        }
-    }
-    return result;
-}
-
-/// A Keras tensor as PyTorch orders its elements: [h, w, in, out] -> [out, in, h, w], where the
-/// filters of a depthwise convolution are [h, w, channels, 1] -> [channels, 1, h, w]; and
-/// [h * w * in, out] -> [out, in, h, w] in front of a classifier. Nothing is copied.
-LUMBAR_COLD inline void from_keras(TensorData& t, const Parameter& p, const Graph& graph) {
-    const auto permute = [&t](std::initializer_list<std::size_t> order) {
-        Dims shape, strides;
-        for (const std::size_t i : order) {
-            shape.push_back(t.shape[i]);
-            strides.push_back(t.strides[i]);
-        }
-        t.shape = shape;
-        t.strides = strides;
-    };
-    if (p.role != Parameter::Role::filter) return;
-    const Node& node = graph.node(p.node);
-    const auto* c = node.as<op::Conv>();
-    const auto* l = node.as<op::Linear>();
-    if (t.shape.rank() == 4) {
-        c && c->groups > 1 ? permute({2, 3, 0, 1}) : permute({3, 2, 0, 1});
-    } else if (l && t.shape.rank() == 2 && l->pixels > 1 && t.shape[0] % l->pixels == 0) {
-        // Rows, columns, channels; here channels, rows and columns.
-        const std::int64_t pixels = l->pixels, channels = t.shape[0] / pixels;
-        const std::int64_t row = t.strides[0];
-        t.strides = {t.strides[1], row, channels * row};
-        t.shape = {t.shape[1], channels, pixels};
-    } else if (t.shape.rank() == 2) {
-        permute({1, 0});
+    const bool filter = p.role == Parameter::Role::filter;
+    const char* const part = spelling > 2 && filter ? "/depthwise_kernel" : keras_part(p.role);
+    switch (spelling) {
+        case 0: return cat({layer, part});
+        case 1: return cat({layer, part, ":0"});
+        case 2: return cat({layer, "/", layer, part, ":0"});
+        case 3: return filter ? cat({layer, part}) : "";
+        case 4: return filter ? cat({layer, "/", layer, part, ":0"}) : "";
+        default: return "";
     }
 }
 
-/// One way to read a file.
+LUMBAR_COLD inline const TensorData* find_in(const Dialect& dialect, const Parameter& p,
+                                             std::string_view prefix, const Weights& weights) {
+    for (int spelling = 0;; ++spelling) {
+        const std::string name = name_in(dialect, p, spelling);
+        if (name.empty()) return nullptr;
+        if (const TensorData* found = weights.find(cat({prefix, name}))) return found;
+    }
+}
+
+/// One way to read a file. `prefix`: what stands before the names ("module.", "model."), in the
+/// text of one of the file's names.
 struct Reading {
     const Dialect* dialect = nullptr;
-    std::string prefix;
+    std::string_view prefix;
     std::size_t found = 0;
 };
+
+/// What may stand before the names in this file: nothing, or what stands before the first
+/// parameter, the shortest first. A few are enough: longer ones end within the network.
+LUMBAR_COLD inline std::size_t find_prefixes(const Dialect& dialect, const Parameter& first,
+                                             const Weights& weights,
+                                             std::string_view (&prefixes)[8]) {
+    std::size_t count = 1;
+    prefixes[0] = {};
+    for (int spelling = 0;; ++spelling) {
+        const std::string name = name_in(dialect, first, spelling);
+        if (name.empty()) return count;
+        for (const TensorData& tensor : weights.tensors()) {
+            if (!tensor.name.ends_with(name)) continue;
+            std::string_view prefix = tensor.name.substr(0, tensor.name.size() - name.size());
+            if (!prefix.ends_with('.') && !prefix.ends_with('/')) continue;
+            for (std::size_t i = 0; i < count; ++i) {
+                if (prefix.size() < prefixes[i].size()) std::swap(prefix, prefixes[i]);
+            }
+            if (count < std::size(prefixes)) prefixes[count++] = prefix;
+        }
+    }
+}
 
 /// The way that finds the most of the graph's tensors; of equals the first: the graph's own names,
 /// then its dialects in their order.
 LUMBAR_COLD inline Reading best_reading(const Graph& graph, const std::vector<Parameter>& wanted,
                                         const Dialect& own, const Weights& weights) {
-    std::vector<const Dialect*> dialects{&own};
-    for (const Dialect& d : graph.dialects()) dialects.push_back(&d);
-    Reading best{&own, "", 0};
-    for (const Dialect* dialect : dialects) {
-        std::vector<std::vector<std::string>> names;
-        for (const Parameter& p : wanted) names.push_back(names_in(*dialect, p));
-        for (const std::string& prefix : prefixes(weights, names[0])) {
-            Reading reading{dialect, prefix, 0};
-            for (const auto& of_one : names) {
-                if (find_any(weights, prefix, of_one)) ++reading.found;
+    Reading best{&own, {}, 0};
+    for (std::size_t i = 0; i <= graph.dialects().size(); ++i) {
+        const Dialect& dialect = i == 0 ? own : graph.dialects()[i - 1];
+        std::string_view prefixes[8];
+        const std::size_t count = find_prefixes(dialect, wanted[0], weights, prefixes);
+        for (std::size_t k = 0; k < count; ++k) {
+            Reading reading{&dialect, prefixes[k], 0};
+            for (const Parameter& p : wanted) {
+                if (find_in(dialect, p, reading.prefix, weights)) ++reading.found;
             }
             if (reading.found > best.found) best = reading;
             if (best.found == wanted.size()) return best;
         }
     }
     return best;
+}
+
+/// A Keras tensor as PyTorch orders its elements: [h, w, in, out] -> [out, in, h, w], where the
+/// filters of a depthwise convolution are [h, w, channels, 1] -> [channels, 1, h, w]; and
+/// [h * w * in, out] -> [out, in, h, w] in front of a classifier. Nothing is copied.
+LUMBAR_COLD inline void from_keras(TensorData& t, const Parameter& p, const Graph& graph) {
+    if (p.role != Parameter::Role::filter) return;
+    const Node& node = graph.node(p.node);
+    const auto* c = node.as<op::Conv>();
+    const auto* l = node.as<op::Linear>();
+    Dims& d = t.shape;
+    Dims& step = t.strides;
+    if (d.rank() == 4) {
+        const std::size_t out = c && c->groups > 1 ? 2 : 3, in = 5 - out;
+        step = {step[out], step[in], step[0], step[1]};
+        d = {d[out], d[in], d[0], d[1]};
+    } else if (d.rank() == 2 && l && l->pixels > 1 && d[0] % l->pixels == 0) {
+        // Rows, columns, channels; here channels, rows and columns.
+        const std::int64_t channels = d[0] / l->pixels;
+        step = {step[1], step[0], channels * step[0]};
+        d = {d[1], channels, l->pixels};
+    } else if (d.rank() == 2) {
+        step = {step[1], step[0]};
+        d = {d[1], d[0]};
+    }
 }
 
 /// The numerics that come with a dialect.
@@ -169,8 +168,7 @@ LUMBAR_COLD inline Weights in_names_of(Graph& graph, const Weights& weights) {
     builder.reserve(weights.size());
     std::vector<bool> renamed(weights.size());
     for (const Parameter& p : wanted) {
-        const TensorData* found =
-            detail::find_any(weights, reading.prefix, detail::names_in(*reading.dialect, p));
+        const TensorData* found = detail::find_in(*reading.dialect, p, reading.prefix, weights);
         if (!found) continue;
         TensorData view = *found;
         if (reading.dialect->style == TensorStyle::keras) detail::from_keras(view, p, graph);
