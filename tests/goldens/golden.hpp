@@ -55,7 +55,7 @@ inline const nlohmann::json& all_goldens() {
 }
 
 /// The graph with the names of a dialect: its synthetic weights are the dialect's.
-Graph in_dialect(Graph graph, const std::string& name) {
+inline Graph in_dialect(Graph graph, const std::string& name) {
     for (const Dialect& dialect : graph.dialects()) {
         if (dialect.name != name) continue;
         for (Node& node : graph.nodes()) node.name = layer_name(dialect, node.name);
