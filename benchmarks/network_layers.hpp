@@ -112,21 +112,18 @@ struct NetworkLayers {
     }
 };
 
-/// Convolutions that no registered network has: square 1x1, a large kernel, and ResNeXt-50's
-/// grouped ones.
+/// Convolutions that no registered network has: square 1x1 and a large kernel.
 inline std::vector<ConvLayer> more_convolutions() {
     std::vector<ConvLayer> layers;
-    const auto add = [&](int size, int channels, int kernel, int groups) {
+    const auto add = [&](int size, int channels, int kernel) {
         lumbar::ConvGeometry g;
         g.in_channels = g.out_channels = channels;
         g.kernel = lumbar::Extent::square(kernel);
         g.padding = lumbar::Padding::all(kernel / 2);
-        g.groups = groups;
         layers.push_back({g, {1, channels, size, size}, false, {}});
     };
-    for (const int size : {14, 7}) add(size, 128 * 28 / size, 1, 1);
-    add(17, 192, 7, 1);
-    for (const int size : {56, 28, 14, 7}) add(size, 128 * 56 / size, 3, 32);
+    for (const int size : {14, 7}) add(size, 128 * 28 / size, 1);
+    add(17, 192, 7);
     return layers;
 }
 

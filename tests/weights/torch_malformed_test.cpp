@@ -48,7 +48,7 @@ void check_all(const std::vector<Malformed>& files) {
         if (message.substr(0, prefix.size()) == prefix) {
             CHECK(result.error().code() == Error::Code::format);
             message.erase(0, prefix.size());
-        } else if (message.substr(0, 7) != "tensor ") {
+        } else if (message.substr(0, 7) != "tensor " && message.substr(0, 4) != "two ") {
             CHECK(result.error().code() == Error::Code::unsupported);
         }
         CHECK(message == file.message);
@@ -324,7 +324,7 @@ TEST_CASE("a pickle is refused at the operation that is wrong") {
                    "a global's name has no end, or more than 255 bytes"),
         bad_pickle("calling a number", "K\1)R.", 5,
                    "it calls what is no function, or with no arguments"),
-        bad_pickle("calling with a list", global("torch._utils", "_rebuild_tensor_v2") + "]R.", 35,
+        bad_pickle("calling with a list", global("torch._utils", "_rebuild_tensor_v2") + "]R.", 36,
                    "it calls what is no function, or with no arguments"),
         bad_pickle("calling a type", call(global("torch", "FloatStorage"), {}), 24,
                    "it makes a storage or a dtype by a call"),
@@ -332,7 +332,7 @@ TEST_CASE("a pickle is refused at the operation that is wrong") {
                    call(global("collections", "OrderedDict"), {"N", "N"}), 31,
                    "an OrderedDict has one list of items at most"),
         bad_pickle("an OrderedDict of numbers",
-                   call(global("collections", "OrderedDict"), {"](K\1K\2e"}), 37,
+                   call(global("collections", "OrderedDict"), {"](K\1K\2e"}), 36,
                    "an OrderedDict is made of what are no pairs of keys and values"),
         bad_pickle("the state of a number", "K\1}b.", 5,
                    "it sets the state of what is neither an OrderedDict nor a Parameter"),
@@ -456,9 +456,9 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
         {"the root contains itself",
          zip_of(checkpoint("}q\0(h\0"s + text("w") + "h\0"s + text("v") + plain_tensor() + "u"))
              .replace(0, 0, ""),
-         "byte 25 of its pickle data.pkl: it sets a key without a value"},
+         "byte 153 of its pickle data.pkl: it sets a key without a value"},
         {"a thousand pairs ten thousand times", around(dicts),
-         "byte 154053 of its pickle data.pkl: it has more than 4000000 operations "
+         "byte 122490 of its pickle data.pkl: it has more than 4000000 operations "
          "(LoadLimits::pickle_operations)"},
         {"its own Parameter",
          with(global("torch.nn.parameter", "Parameter") + ")\x81q\x05(h\x05NNNNtb"),
