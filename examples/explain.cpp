@@ -18,11 +18,11 @@ struct Options : PictureOptions {
     int klass = -1;
 };
 
-std::vector<std::string> labels_of(const Options& o, int classes) {
+std::vector<std::string> labels_of(const Options& o, bool shipped, int classes) {
     std::vector<std::string> names;
     if (!o.labels.empty()) {
         names = read_labels(o.labels);
-    } else if (o.model.empty()) {
+    } else if (shipped) {
         names = read_labels(LUMBAR_SOURCE_DIR "/examples/fashion_mnist/labels.txt");
     } else if (classes == 1000 || classes == 1001) {
         if (classes == 1001) names.push_back("background");
@@ -57,7 +57,7 @@ int run(const Options& o) {
     preprocess_into(picture, network.preset, w.input());
     activation.network().run(w);
     const ConstTensorView logits = activation.logits(w);
-    const std::vector<std::string> labels = labels_of(o, logits.shape.c);
+    const std::vector<std::string> labels = labels_of(o, network.shipped, logits.shape.c);
     if (o.klass >= logits.shape.c) {
         Status::raise(
             Error(Error::Code::argument, "--class is 0 to " + std::to_string(logits.shape.c - 1)));

@@ -10,6 +10,7 @@
 #include <lumbar/image.hpp>
 #include <lumbar/image/imagenet_labels.hpp>
 #include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/recognise.hpp>
 
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ struct PictureOptions {
     std::string model;
     std::string weights;
     std::string labels;
-    std::string numerics = "torch";
+    std::string numerics;
     std::string crop;
     std::string font;
     int size = 0;
@@ -29,11 +30,12 @@ struct PictureOptions {
         app.option_defaults()->always_capture_default();
         app.add_option("IMAGE", image, "a picture (JPEG, PNG, BMP, PNM)")->required();
         app.add_option("--model", model,
-                       "a model's name, such as resnet50; without one the shipped network, which "
-                       "knows ten kinds of clothes, light on black");
-        app.add_option("--weights", weights, "its weights");
-        app.add_option("--numerics", numerics, "what trained the weights")
-            ->check(CLI::IsMember({"torch", "tf"}));
+                       "a model's name, such as resnet50; usually the weights tell");
+        app.add_option("--weights", weights,
+                       "its weights; without them the shipped network, which knows ten kinds of "
+                       "clothes, light on black");
+        app.add_option("--numerics", numerics, "what trained the weights; usually they tell")
+            ->check(CLI::IsMember({"torch", "tf", "timm"}));
         app.add_option("--size", size, "height and width of the network's input; 0: its usual size")
             ->check(CLI::Range(0, 2048));
         app.add_option("--crop", crop,
@@ -51,6 +53,7 @@ struct PictureNetwork {
     lumbar::Weights weights;
     lumbar::Preprocess preset;
     drawing::Font font;
+    bool shipped = false;  ///< the network that comes with the library
 
     explicit PictureNetwork(const PictureOptions& o) : font(drawing::Font::load(o.font)) {
         using namespace lumbar;
@@ -62,23 +65,32 @@ struct PictureNetwork {
                                     "one with --font FILE.ttf"
                                   : o.font + " is no TrueType font");
         }
-        const bool tf = o.numerics == "tf";
-        const std::string shipped =
-            LUMBAR_SOURCE_DIR "/examples/fashion_mnist/fashion_mnist.safetensors";
-        graph = o.model.empty() ? fashion_mnist::network()
-                                : make(o.model, {.numerics = tf ? Numerics::tf : Numerics::torch});
+        if (!o.model.empty()) (void)try_make(o.model).value();  // lists the names there are
         if (!o.model.empty() && o.weights.empty()) {
             refuse("--model " + o.model + " needs --weights FILE");
         }
+        shipped = o.weights.empty();
+        weights = load_weights(shipped ? LUMBAR_SOURCE_DIR
+                                   "/examples/fashion_mnist/fashion_mnist.safetensors"
+                                       : o.weights);
+        const ModelInfo* model =
+            o.model.empty() ? recognise_model(weights).model : find_model(o.model);
+        if (shipped) {
+            graph = fashion_mnist::network();
+            preset = fashion_mnist::kPreset;
+        } else if (model) {
+            const Numerics numerics = o.numerics == "tf"      ? Numerics::tf
+                                      : o.numerics == "timm"  ? Numerics::timm
+                                      : o.numerics == "torch" ? Numerics::torch
+                                                              : recognise_numerics(*model, weights);
+            graph = make(model->name, {.numerics = numerics});
+            preset = numerics == Numerics::tf   ? presets::tensorflow
+                     : model->weights().empty() ? presets::imagenet.with_size(model->input_size)
+                                                : *presets::find(model->weights()[0].preset);
+        } else {
+            refuse(o.weights + ": --model tells what it is for");
+        }
         if (o.output_stride > 0) graph = with_output_stride(std::move(graph), o.output_stride);
-        weights = load_weights(o.weights.empty() ? shipped : o.weights);
-        preset = o.model.empty()             ? fashion_mnist::kPreset
-                 : tf                        ? presets::tensorflow
-                 : o.model == "mobilenet_v1" ? presets::timm_half
-                 : o.model == "googlenet"    ? presets::googlenet
-                 : o.model == "bn_inception" ? presets::bn_inception
-                 : o.model == "inception_v3" ? presets::inception_v3
-                                             : presets::imagenet;
         if (o.size > 0) preset = preset.with_size(o.size);
         if (o.crop == "squash") {
             preset.crop = Preprocess::Crop::squash;

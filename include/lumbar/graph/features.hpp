@@ -81,11 +81,17 @@ LUMBAR_COLD inline std::vector<bool> bottlenecks(const Graph& graph) {
 }
 
 /// The value where the block before `id` ends, if `id` is the beginning of the next one: the
-/// expansion of a linear bottleneck (MobileNet V2, V3), or a normalisation and activation before
-/// the next convolution (pre-activation ResNet). Otherwise `id`.
+/// expansion of a linear bottleneck (MobileNet V2, V3), a normalisation and activation before the
+/// next convolution (pre-activation ResNet), or a transition (DenseNet). Otherwise `id`.
 LUMBAR_COLD inline int end_of_block(const Graph& graph, int id) {
     const auto before = [&](int node) { return graph.node(node).inputs[0]; };
     int at = id;
+    if (graph.node(id).as<op::Conv>()) {
+        at = before(id);
+        if (graph.node(at).as<op::Activate>()) at = before(at);
+        if (!graph.node(at).as<op::BatchNorm>()) return id;
+        return graph.node(before(at)).as<op::Concat>() ? before(at) : id;
+    }
     if (graph.node(at).as<op::Activate>()) at = before(at);
     if (!graph.node(at).as<op::BatchNorm>()) return id;
     const int normalised = before(at);
