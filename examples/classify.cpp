@@ -1,18 +1,13 @@
 // classify: names what is in pictures. Without --weights it uses the small network that is shipped.
-#include "fashion_mnist/network.hpp"
-#include "program.hpp"
+#include "network_options.hpp"
 
-#include <lumbar/image.hpp>
-#include <lumbar/image/imagenet_labels.hpp>
-#include <lumbar/lumbar.hpp>
-#include <lumbar/runtime/recognise.hpp>
 #include <lumbar/runtime/verify.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,16 +15,10 @@ namespace {
 
 using namespace lumbar;
 
-struct Options {
-    std::string model;
-    std::string weights;
-    std::string labels;
-    std::string numerics;
-    std::string crop;
+struct Options : NetworkOptions {
     std::string interpolation;
     std::vector<float> mean, std;
     std::vector<std::string> images;
-    int size = 0;
     int threads = 0;
     int top = 5;
     bool json = false;
@@ -50,93 +39,20 @@ std::array<float, 3> three(const std::vector<float>& values) {
     return {values[0], values[1], values[2]};
 }
 
-/// Of the shipped network; of TensorFlow's; else of the model's best known weights.
-Preprocess usual_preset(const Options& o) {
-    if (o.model.empty()) return fashion_mnist::kPreset;
-    if (o.numerics == "tf") return presets::tensorflow;
-    const ModelInfo* model = find_model(o.model);
-    if (!model) return presets::imagenet;
-    if (!model->weights().empty()) return *presets::find(model->weights()[0].preset);
-    return presets::imagenet.with_size(model->input_size);
-}
-
-Preprocess preset_of(const Options& o) {
-    Preprocess p = usual_preset(o);
-    if (o.size > 0) p = p.with_size(o.size);
-    if (!o.crop.empty()) {
-        p.crop = o.crop == "squash" ? Preprocess::Crop::squash : Preprocess::Crop::center;
-        if (o.crop == "squash") {
-            p.crop_fraction = 1.0;
-            p.resize_to = 0;
-        }
-    }
+Classifier make_classifier(const Options& o) {
+    const ChosenNetwork chosen(o);
+    Preprocess preset = chosen.preset;
     if (!o.interpolation.empty()) {
-        p.interpolation =
+        preset.interpolation =
             o.interpolation == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
     }
-    if (!o.mean.empty()) p.mean = three(o.mean);
-    if (!o.std.empty()) p.std = three(o.std);
-    return p;
-}
-
-/// Fills in what the file of weights tells and the options do not.
-Options complete(Options o, const Weights& weights) {
-    if (o.weights.empty()) return o;
-    const ModelInfo* const model =
-        o.model.empty() ? recognise_model(weights).model : find_model(o.model);
-    if (!model) return o;
-    o.model = model->name;
-    if (o.numerics.empty()) o.numerics = to_string(recognise_numerics(*model, weights));
-    return o;
-}
-
-Classifier make_classifier(const Options& asked) {
-    const std::string folder = LUMBAR_SOURCE_DIR "/examples/fashion_mnist/";
-    if (!asked.model.empty()) (void)try_make(asked.model).value();  // lists the names there are
-    if (!asked.model.empty() && asked.weights.empty()) {
-        Result<Graph>::raise(
-            Error(Error::Code::argument, "--model " + asked.model + " needs --weights FILE"));
-    }
-    const Weights weights =
-        load_weights(asked.weights.empty() ? folder + "fashion_mnist.safetensors" : asked.weights);
-    const Options o = complete(asked, weights);
-    const bool shipped = o.model.empty();
-    const ModelOptions options{.classes = 1000,
-                               .input_channels = 3,
-                               .width = 1.0,
-                               .numerics = parse_numerics(o.numerics).value_or(Numerics::torch)};
-    const Graph graph = shipped ? fashion_mnist::network() : make(o.model, options);
-    const Preprocess preset = preset_of(o);
-    const Result<Network> compiled = try_compile(
-        graph, weights, {.height = preset.height, .width = preset.width, .threads = o.threads});
-    if (!compiled) {
-        const Error& e = compiled.error();
-        const std::string hint = e.code() != Error::Code::weights ? ""
-                                 : asked.model.empty() && shipped
-                                     ? "; --model tells what it is for, if it is of one"
-                                     : model_advice(weights, o.model);
-        Result<Network>::raise(Error(e.code(), e.message() + hint));
-    }
-    const Network network = *compiled;
-    const int classes = network.output_shapes()[0].c;
-    std::vector<std::string> labels;
-    if (!o.labels.empty()) {
-        labels = read_labels(o.labels);
-    } else if (shipped) {
-        labels = read_labels(folder + "labels.txt");
-    } else if (classes == 1000 || classes == 1001) {
-        if (classes == 1001) labels.push_back("background");
-        labels.insert(labels.end(), labels::imagenet.begin(), labels::imagenet.end());
-    } else {
-        for (int i = 0; i < classes; ++i) labels.push_back("class " + std::to_string(i));
-    }
-    if (labels.size() != static_cast<std::size_t>(classes)) {
-        Result<Graph>::raise(
-            Error(Error::Code::argument, o.labels + " has " + std::to_string(labels.size()) +
-                                             " labels, but " + network.name() + " has " +
-                                             std::to_string(classes) + " classes"));
-    }
-    return {network, weights, preset, std::move(labels)};
+    if (!o.mean.empty()) preset.mean = three(o.mean);
+    if (!o.std.empty()) preset.std = three(o.std);
+    const Network network = chosen.value(
+        try_compile(chosen.graph, chosen.weights,
+                    {.height = preset.height, .width = preset.width, .threads = o.threads}),
+        o);
+    return {network, chosen.weights, preset, chosen.labels(o, network.output_shapes()[0].c)};
 }
 
 void classify(const Classifier& c, Workspace& workspace, const std::string& path,
@@ -233,22 +149,8 @@ int main(int argc, char** argv) {
         "  classify --weights resnet50-0676ba61.pth cat.jpg\n"
         "  classify --model mobilenet_v2 --weights v2.safetensors --numerics tf cat.jpg"};
     app.option_defaults()->always_capture_default();
-    app.add_option("--model", o.model,
-                   "a model's name (see --list-models); usually the weights tell");
-    app.add_option("--weights", o.weights, "its weights, a safetensors file; convert writes them");
-    app.add_option(
-        "--labels", o.labels,
-        "names of the classes, a line each; built in for ImageNet's 1000 and TensorFlow's 1001");
-    app.add_option(
-           "--numerics", o.numerics,
-           "what trained the weights; tf also changes the usual --mean and --std. Usual: as "
-           "the weights' metadata say, or tf for 1001 classes")
-        ->check(CLI::IsMember({"torch", "tf", "timm"}));
-    app.add_option("--size", o.size, "height and width of the network's input; 0: its usual size")
-        ->check(CLI::Range(0, 4096));
-    app.add_option("--crop", o.crop,
-                   "the middle, or the whole picture out of proportion; usual: center")
-        ->check(CLI::IsMember({"center", "squash"}));
+    o.add_to(app);
+    o.add_labels_to(app);
     app.add_option("--interpolation", o.interpolation, "usual: bilinear")
         ->check(CLI::IsMember({"bilinear", "bicubic"}));
     app.add_option("--mean", o.mean,

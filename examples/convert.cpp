@@ -57,8 +57,15 @@ FileModel model_of(const Weights& weights, const Options& o) {
     return file;
 }
 
+/// NumPy's and ONNX's files by their names, all others by their first bytes.
+Weights load(const std::string& path) {
+    if (path.ends_with(".npz")) return load_numpy(path, {}, kInflate);
+    if (path.ends_with(".onnx")) return load_onnx(path);
+    return load_weights(path);
+}
+
 int run(const Options& o) {
-    Weights weights = o.in.ends_with(".npz") ? load_numpy(o.in, {}, kInflate) : load_weights(o.in);
+    Weights weights = load(o.in);
     Weights::Metadata metadata = weights.metadata();
     // What a probe of the file before says is not what is asked for now.
     for (const char* key : {kArchitectureKey, kNumericsKey, "padding", kProbeKey})

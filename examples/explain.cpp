@@ -18,27 +18,6 @@ struct Options : PictureOptions {
     int klass = -1;
 };
 
-std::vector<std::string> labels_of(const Options& o, bool shipped, int classes) {
-    std::vector<std::string> names;
-    if (!o.labels.empty()) {
-        names = read_labels(o.labels);
-    } else if (shipped) {
-        names = read_labels(LUMBAR_SOURCE_DIR "/examples/fashion_mnist/labels.txt");
-    } else if (classes == 1000 || classes == 1001) {
-        if (classes == 1001) names.push_back("background");
-        names.insert(names.end(), labels::imagenet.begin(), labels::imagenet.end());
-    } else {
-        for (int i = 0; i < classes; ++i) names.push_back("class " + std::to_string(i));
-    }
-    if (names.size() != static_cast<std::size_t>(classes)) {
-        Status::raise(Error(Error::Code::argument, o.labels + " has " +
-                                                       std::to_string(names.size()) +
-                                                       " labels, but the network " +
-                                                       std::to_string(classes) + " classes"));
-    }
-    return names;
-}
-
 /// Light where it is light in the picture, coloured by the map: more where it is stronger.
 drawing::Colour overlaid(drawing::Colour pixel, double strength) {
     const double grey = 0.299 * drawing::channel(pixel, 0) + 0.587 * drawing::channel(pixel, 1) +
@@ -51,13 +30,13 @@ drawing::Colour overlaid(drawing::Colour pixel, double strength) {
 int run(const Options& o) {
     const PictureNetwork network(o);
     const Image picture = network.read(o.image);
-    const ClassActivation activation =
-        ClassActivation::make(network.graph, network.weights, network.options());
+    const ClassActivation activation = network.value(
+        ClassActivation::try_make(network.graph, network.weights, network.options()), o);
     Workspace w = activation.network().workspace();
     preprocess_into(picture, network.preset, w.input());
     activation.network().run(w);
     const ConstTensorView logits = activation.logits(w);
-    const std::vector<std::string> labels = labels_of(o, network.shipped, logits.shape.c);
+    const std::vector<std::string> labels = network.labels(o, logits.shape.c);
     if (o.klass >= logits.shape.c) {
         Status::raise(
             Error(Error::Code::argument, "--class is 0 to " + std::to_string(logits.shape.c - 1)));
@@ -114,8 +93,7 @@ int main(int argc, char** argv) {
         "position of the map. For example:\n"
         "  explain cat.jpg --model resnet50 --weights resnet50.safetensors --out cat.png"};
     o.add_to(app);
-    app.add_option("--labels", o.labels,
-                   "names of the classes, a line each; built in for ImageNet's");
+    o.add_labels_to(app);
     app.add_option("--class", o.klass, "another class than the first; -1: the first")
         ->check(CLI::Range(-1, 1 << 20));
     app.add_option("--out", o.out, "the PNG to write")->required();

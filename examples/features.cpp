@@ -136,7 +136,8 @@ int run(const Options& o) {
                             ? features(network.graph, o.strides,
                                        o.expanded ? FeatureTap::expanded : FeatureTap::block)
                             : features(network.graph, std::span<const std::string_view>(layers));
-    const Network backbone = compile(graph, network.weights, network.options());
+    const Network backbone =
+        network.value(try_compile(graph, network.weights, network.options()), o);
     std::error_code failure;
     std::filesystem::create_directories(o.out, failure);
     if (failure) {

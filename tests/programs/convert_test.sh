@@ -30,6 +30,8 @@ refuse() {
 "$convert" "$shipped" half.safetensors --half >/dev/null
 [ $(($(wc -c <half.safetensors) * 5)) -lt $(($(wc -c <plain.safetensors) * 3)) ] || bad "half is not half"
 "$classify" --weights half.safetensors "$picture" | grep -q ankle_boot || bad "the half classifies otherwise"
+onnx=$SOURCE_DIR/tests/weights/data/onnx/kept.onnx
+"$convert" "$onnx" onnx.safetensors | grep -q "tensors of no known model" || bad "ONNX is not read"
 refuse "needs --model" "$convert" "$shipped" out.safetensors --probe
 refuse "does not fit vgg11" "$convert" "$shipped" out.safetensors --model vgg11
 refuse "no model is named" "$convert" "$shipped" out.safetensors --model nope

@@ -7,7 +7,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace lumbar;
@@ -132,6 +134,32 @@ TEST_CASE("every model has a class activation map, with the logits that it has w
         CHECK(std::abs(logits(0, i, 0, 0) - activation.logits(w)(0, i, 0, 0)) < 1e-5f);
     }
     CHECK(activation.map(w, 0).shape() == Shape{1, 1, 2, 3});
+}
+
+TEST_CASE("weights behind a prefix and in another dialect's names have the same map") {
+    Graph graph = make("mobilenet_v3_small", {.classes = 5, .width = 0.5});
+    const Weights own = synthetic_weights(graph);
+    const Dialect& timm = graph.dialects()[0];
+    std::vector<NamedTensor> renamed;
+    for (const TensorData& tensor : own) {
+        const std::string name(tensor.name);
+        const std::size_t dot = name.rfind('.');
+        std::vector<float> values(static_cast<std::size_t>(tensor.size()));
+        read_floats(tensor, 0, values);
+        renamed.push_back({"module." + layer_name(timm, name.substr(0, dot)) + name.substr(dot),
+                           tensor.shape, std::move(values)});
+    }
+    const Weights theirs = Weights::from_tensors(std::move(renamed));
+    // The names bring timm's epsilon along.
+    graph = make("mobilenet_v3_small", {.classes = 5, .width = 0.5, .numerics = Numerics::timm});
+    const CompileOptions at{.height = 64, .width = 64, .threads = 1};
+    const ClassActivation a = ClassActivation::make(graph, own, at);
+    const ClassActivation b = ClassActivation::make(graph, theirs, at);
+    const Tensor image = synthetic_input({1, 3, 64, 64});
+    Workspace wa = a.network().workspace(), wb = b.network().workspace();
+    a.network()(image, wa);
+    b.network()(image, wb);
+    CHECK(a.channel_weights(wa, 1) == b.channel_weights(wb, 1));
 }
 
 TEST_CASE("a head that is no chain has none") {

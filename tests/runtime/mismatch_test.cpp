@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,15 @@ TEST_CASE("another shape is told with both, and what the file says it is for") {
     CHECK(message(std::move(all), {{"architecture", "resnet18"}}) ==
           "w does not fit tiny: 1 of 7 tensors is misshapen: bn1.bias (expected [2], found [3]); "
           "the file says that it is for 'resnet18'");
+}
+
+TEST_CASE("an empty tensor of a vast shape is misshapen like any other") {
+    std::vector<NamedTensor> all = tensors();
+    constexpr std::int64_t kVast = std::int64_t{1} << 40;
+    all[5] = tensor("fc.weight", {0, kVast, kVast});
+    CHECK(message(std::move(all)) ==
+          "w does not fit tiny: 1 of 7 tensors is misshapen: fc.weight (expected [2, 2], found [0, "
+          "1099511627776, 1099511627776])");
 }
 
 TEST_CASE("what may be meant by a name") {

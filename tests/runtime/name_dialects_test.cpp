@@ -1,3 +1,4 @@
+#include <lumbar/graph/features.hpp>
 #include <lumbar/models/densenet.hpp>
 #include <lumbar/models/mobilenet_v1.hpp>
 #include <lumbar/models/mobilenet_v2.hpp>
@@ -265,4 +266,15 @@ TEST_CASE("a network compiled from Keras's weights gives the same bits") {
     const Tensor a = compile(graph, own, options)(image);
     const Tensor b = compile(graph, keras, options)(image);
     CHECK(std::equal(a.values().begin(), a.values().end(), b.values().begin()));
+}
+
+TEST_CASE("a backbone has no use for its classifier, whatever that is called") {
+    const Graph whole = small_vgg();
+    const Weights own = synthetic_weights(whole);
+    Graph backbone = features(whole, {2});
+    for (const char* name : {"Keras", "timm"}) {
+        CAPTURE(std::string(name));
+        const Weights all = spoken(whole, own, dialect_of(whole, name), "module.");
+        CHECK(try_bind_weights(backbone, in_names_of(backbone, all), false));
+    }
 }

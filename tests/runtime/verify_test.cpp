@@ -89,6 +89,12 @@ TEST_CASE("weights that give no finite logits give no probe") {
     CHECK_FALSE(try_make_probe(net));
 }
 
+TEST_CASE("a probe that could not be read back is not made") {
+    const Network wide = network().resized({.height = 32, .width = 1056});
+    CHECK(try_make_probe(wide).error().message() ==
+          "mobilenet_v2: a probe's picture has at most 1024 pixels on a side");
+}
+
 TEST_CASE("a forged probe is an error in one line") {
     const std::string good =
         R"({"height":32,"width":32,"seed":1,"tolerance":1e-4,"logits":[1,-0.5]})";
@@ -108,6 +114,9 @@ TEST_CASE("a forged probe is an error in one line") {
         {"\"width\"", "\"w\"", "from 1 to 1024"},
         {"\"seed\":1", "\"seed\":-1", "needs a seed"},
         {"1e-4", "\"small\"", "needs a tolerance"},
+        {"1e-4", "0", "needs a tolerance"},
+        {"1e-4", "-1", "needs a tolerance"},
+        {"1e-4", "1e9", "needs a tolerance"},
         {"[1,-0.5]", "[]", "1 to 4096 logits"},
         {"[1,-0.5]", "{}", "1 to 4096 logits"},
         {"[1,-0.5]", "[[]]", "must be numbers"},

@@ -140,9 +140,15 @@ LUMBAR_COLD inline Graph with_outputs(const Graph& graph, const std::vector<int>
     for (const Node& node : result.nodes()) kept.push_back(node.name);
     std::sort(kept.begin(), kept.end());
     for (const Node& node : graph.nodes()) {
-        if (detail::has_parameters(node) &&
-            !std::binary_search(kept.begin(), kept.end(), std::string_view(node.name))) {
-            result.ignore(node.name + ".");
+        if (!detail::has_parameters(node) ||
+            std::binary_search(kept.begin(), kept.end(), std::string_view(node.name))) {
+            continue;
+        }
+        result.ignore(node.name + ".");
+        // What is left may be called the same in several dialects, so any may be the file's.
+        for (const Dialect& dialect : graph.dialects()) {
+            const char* const end = dialect.style == TensorStyle::keras ? "/" : ".";
+            result.ignore(layer_name(dialect, node.name) + end);
         }
     }
     return result;

@@ -36,7 +36,7 @@ struct ModelInfo {
     std::string_view family;
     std::string_view paper;   ///< arXiv number
     std::int64_t parameters;  ///< published, all classes
-    double gmacs;             ///< published, at input_size
+    double gmacs;             ///< published, or (d, se, v1, CIFAR, minimal) counted; at input_size
     int input_size;           ///< height and width that the published weights were tested at
     bool scalable;            ///< has width multiplier and TensorFlow numerics
     Graph (*build)(const ModelOptions&);

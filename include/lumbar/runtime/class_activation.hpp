@@ -102,12 +102,13 @@ class ClassActivation {
     /// Compiles a classifier. Errors: those of try_compile, and a head that is no chain.
     LUMBAR_COLD static Result<ClassActivation> try_make(const Graph& graph, const Weights& weights,
                                                         const CompileOptions& options = {}) {
-        const Graph live = with_outputs(graph, graph.outputs());
+        Graph live = with_outputs(graph, graph.outputs());
+        Weights named = in_names_of(live, weights);
         Result<std::vector<int>> head = detail::head_of(live);
         if (!head) return head.error();
-        Result<Network> network = try_compile(with_outputs(live, *head), weights, options);
+        Result<Network> network = try_compile(with_outputs(live, *head), named, options);
         if (!network) return network.error();
-        return ClassActivation(std::move(*network), weights);
+        return ClassActivation(std::move(*network), std::move(named));
     }
     static ClassActivation make(const Graph& graph, const Weights& weights,
                                 const CompileOptions& options = {}) {

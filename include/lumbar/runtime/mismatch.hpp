@@ -2,14 +2,19 @@
 // much is wrong: the first of each kind, counts, both shapes, and names that look misspelt.
 #pragma once
 
+#include <lumbar/core/shape.hpp>
 #include <lumbar/core/text.hpp>
 #include <lumbar/graph/parameters.hpp>
 #include <lumbar/weights/weights.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -26,9 +31,11 @@ LUMBAR_COLD inline bool same_shape(const Dims& found, const std::vector<std::int
     const auto rank = [&] { return static_cast<std::size_t>(end - begin); };
     while (expected.size() == 1 && rank() > 1 && *begin == 1) ++begin;
     if (expected.size() == 2 && rank() > 2) {
-        std::int64_t columns = 1;
-        for (const std::int64_t* i = begin + 1; i != end; ++i) columns *= *i;
-        return *begin == expected[0] && columns == expected[1];
+        std::optional<std::uint64_t> columns = 1;
+        for (const std::int64_t* i = begin + 1; i != end && columns; ++i) {
+            columns = checked_mul(*columns, static_cast<std::uint64_t>(*i));
+        }
+        return *begin == expected[0] && columns == static_cast<std::uint64_t>(expected[1]);
     }
     return std::equal(begin, end, expected.begin(), expected.end());
 }

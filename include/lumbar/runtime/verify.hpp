@@ -49,6 +49,7 @@ namespace detail {
 
 inline constexpr std::size_t kMaxProbeLogits = 4096;
 inline constexpr int kMaxProbeSide = 1024;
+inline constexpr double kMaxProbeTolerance = 0.05;
 
 /// The first output of the network, at another size where need be, for the probe's picture.
 LUMBAR_COLD inline Result<std::vector<float>> try_run_probe(const Network& network,
@@ -72,6 +73,10 @@ LUMBAR_COLD inline Result<Probe> try_make_probe(const Network& network, std::uin
     probe.height = network.input_shape().h;
     probe.width = network.input_shape().w;
     probe.seed = seed;
+    if (std::max(probe.height, probe.width) > detail::kMaxProbeSide) {
+        return Error(Error::Code::argument,
+                     network.name() + ": a probe's picture has at most 1024 pixels on a side");
+    }
     Result<std::vector<float>> logits = detail::try_run_probe(network, probe);
     if (!logits) return logits.error();
     if (!std::all_of(logits->begin(), logits->end(), [](float v) { return std::isfinite(v); })) {
@@ -119,8 +124,11 @@ LUMBAR_COLD inline Result<Probe> try_read_probe(const Weights& weights) {
     }
     if (!member("seed").is_number_unsigned()) return bad("its probe needs a seed");
     probe.seed = member("seed").get<std::uint64_t>();
-    if (!member("tolerance").is_number()) return bad("its probe needs a tolerance");
-    probe.tolerance = member("tolerance").get<double>();
+    probe.tolerance = member("tolerance").is_number() ? member("tolerance").get<double>() : 0.0;
+    // What is looser would pass whatever the network says.
+    if (!(probe.tolerance > 0.0 && probe.tolerance <= detail::kMaxProbeTolerance)) {
+        return bad("its probe needs a tolerance above 0, and of at most 0.05");
+    }
     const nlohmann::json logits = member("logits");
     if (!logits.is_array() || logits.empty() || logits.size() > detail::kMaxProbeLogits) {
         return bad("its probe needs a list of 1 to 4096 logits");

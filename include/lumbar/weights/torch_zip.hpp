@@ -35,7 +35,7 @@ class TorchZip {
     LUMBAR_COLD Status check() const {
         if (archive_.first_name.ends_with(".npy")) {
             return file_.refused(
-                {"seems to be NumPy's .npz, which is not read here; ", kConvertFromNumpy});
+                {"seems to be NumPy's .npz; load_numpy (lumbar/weights/numpy.hpp) reads it"});
         }
         if (find("constants.pkl")) {
             return file_.refused(
