@@ -49,7 +49,7 @@ double activation_megabytes(const Graph& graph, int size) {
     return static_cast<double>(network.arena_bytes()) * 1e-6;
 }
 
-void print(const Graph& graph, int size) {
+void print(const Graph& graph, int size, const ModelInfo& info) {
     const std::vector<Shape> shapes = try_infer_shapes(graph, 1, {size, size}).value();
     const std::vector<ReceptiveField> fields = receptive_fields(graph);
     std::vector<std::int64_t> learned(shapes.size());
@@ -72,6 +72,8 @@ void print(const Graph& graph, int size) {
     std::printf("\n%s at %dx%d\n", graph.name().c_str(), size, size);
     std::printf("  parameters      %15lld\n", static_cast<long long>(parameter_count(graph)));
     std::printf("  MACs            %15.0f  (%.3f G; twice as many FLOPs)\n", total, total * 1e-9);
+    std::printf("  published       %15lld parameters, %.3f G MACs at %d with its own classes\n",
+                static_cast<long long>(info.parameters), info.gmacs, info.input_size);
     std::printf("  arena           %15zu bytes of activations\n", network.arena_bytes());
     std::printf("  packed weights  %15zu bytes for %s\n", network.packed_bytes(), network.isa());
     std::printf("  steps           %15zu after fusion, of %d nodes\n", network.steps().size(),
@@ -122,7 +124,8 @@ int main(int argc, char** argv) {
             return 0;
         }
         const Graph graph = resolve_shortcuts(make(model, options));
-        print(graph, size > 0 ? size : find_model(model)->input_size);
+        const ModelInfo& info = *find_model(model);
+        print(graph, size > 0 ? size : info.input_size, info);
         return 0;
     });
 }

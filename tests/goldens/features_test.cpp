@@ -93,10 +93,15 @@ void check(const nlohmann::json& entry) {
     }
 }
 
-void check_all(bool quick) {
+nlohmann::json stored_maps() {
     std::ifstream file(std::string(LUMBAR_SOURCE_DIR) + "/tests/goldens/features.json");
-    const nlohmann::json root = nlohmann::json::parse(file, nullptr, false);
+    nlohmann::json root = nlohmann::json::parse(file, nullptr, false);
     REQUIRE(root.is_object());
+    return root;
+}
+
+void check_all(bool quick) {
+    const nlohmann::json root = stored_maps();
     int checked = 0;
     for (const auto& entry : root["cases"]) {
         const bool is_quick = entry["model"].get<std::string>().starts_with("mobilenet");
@@ -111,6 +116,18 @@ void check_all(bool quick) {
 
 TEST_CASE("the feature maps of small networks are those of the reference implementations") {
     check_all(true);
+}
+
+TEST_CASE("every registered model has a golden of its feature maps at every stride") {
+    const nlohmann::json root = stored_maps();
+    for (const ModelInfo& m : models()) {
+        CAPTURE(std::string(m.name));
+        CHECK(std::any_of(root["cases"].begin(), root["cases"].end(), [&](const auto& entry) {
+            const std::size_t strides = m.input_size <= 32 ? 3 : 4;  // CIFAR's: 1, 2, 4
+            return entry["model"] == m.name && entry.contains("strides") &&
+                   entry["strides"].size() >= strides;
+        }));
+    }
 }
 
 TEST_SUITE("slow") {

@@ -1,11 +1,12 @@
 """Makes features.json: feature maps of the reference implementations, from synthetic weights.
 
-    python3 make_features.py            every case; about half a minute
+    python3 make_features.py            every case; about two minutes
+    python3 make_features.py --models densenet121,vgg11    these networks; other cases are kept
     python3 make_features.py --check    compares with the stored file, writes nothing
 
-Needs what make_goldens.py needs. Maps are taken by torchvision's create_feature_extractor and
-IntermediateLayerGetter, and by timm's features_only; the output strides of 8 and 16 are torchvision's
-replace_stride_with_dilation and timm's output_stride.
+Needs what make_goldens.py needs. Maps are taken by hooks on modules, by torchvision's
+create_feature_extractor, and by timm's features_only; the output strides of 8 and 16 are
+torchvision's replace_stride_with_dilation and timm's output_stride.
 
 features.json is an object; "cases" is a list of objects:
 
@@ -30,7 +31,6 @@ import sys
 
 import torch
 import torchvision
-from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import make_goldens
@@ -51,32 +51,41 @@ def extractor(*names):
     return make
 
 
-def layer_getter(*names):
-    def make(network):
-        getter = IntermediateLayerGetter(network, {name: name for name in names})
-        return getter, lambda x: [getter(x)[name] for name in names]
-
-    return make
-
-
-def inputs_of(*names):
-    """What these modules read."""
+def taken(*names):
+    """What these modules give, or read, where a name begins with "<"."""
 
     def make(network):
-        taken = {}
+        values = {}
         for name in names:
-            module = dict(network.named_modules())[name]
-            module.register_forward_pre_hook(
-                lambda _, inputs, name=name: taken.__setitem__(name, inputs[0].clone())
-            )
+            module = network.get_submodule(name.removeprefix("<"))
+            if name.startswith("<"):
+                module.register_forward_pre_hook(
+                    lambda _, inputs, name=name: values.__setitem__(name, inputs[0].clone())
+                )
+            else:
+                module.register_forward_hook(
+                    lambda _, inputs, output, name=name: values.__setitem__(name, output.clone())
+                )
 
         def run(x):
             network(x)
-            return [taken[name] for name in names]
+            return [values[name] for name in names]
 
         return network, run
 
     return make
+
+
+def before_pools(network):
+    """What VGG's poolings read, and what the last one gives."""
+    pools = [name for name, m in network.named_modules() if isinstance(m, torch.nn.MaxPool2d)]
+    return taken(*("<" + name for name in pools[1:]), pools[-1])(network)
+
+
+def after_stem(network):
+    """A residual network's activation after its first layers, and its four stages."""
+    return taken("act1" if hasattr(network, "act1") else "relu",
+                 "layer1", "layer2", "layer3", "layer4")(network)
 
 
 def timm_features(name, indices, output_stride=32):
@@ -105,15 +114,25 @@ def timm_features(name, indices, output_stride=32):
     return make
 
 
-def dilated_resnet(*names):
-    """torchvision's, its last two stages dilated, with the weights of the one that is given."""
+def dilated(build, *names):
+    """Another network's modules, with the weights of the one that is given."""
 
     def make(network):
-        other = torchvision.models.resnet50(replace_stride_with_dilation=[False, True, True])
+        other = build()
         other.load_state_dict(network.state_dict())
-        return layer_getter(*names)(other.eval())
+        return taken(*names)(other.eval())
 
     return make
+
+
+def dilated_torchvision():
+    return torchvision.models.resnet50(replace_stride_with_dilation=[False, True, True])
+
+
+def dilated_timm(name, output_stride):
+    import timm
+
+    return lambda: timm.create_model(name, output_stride=output_stride)
 
 
 def case(model, take, height=97, width=131, batch=1, **what):
@@ -126,14 +145,26 @@ def case(model, take, height=97, width=131, batch=1, **what):
             "output_stride": 0, "expanded": False, **what}, take
 
 
-MIXED = ["Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c"]
+STAGES = ["layer1", "layer2", "layer3", "layer4"]
 CASES = [
-    case("vgg11_bn", extractor(*(f"features.{i}" for i in (6, 13, 20, 27, 28))), 64, 96),
-    case("resnet18", layer_getter("layer1", "layer2", "layer3", "layer4"), batch=2,
-         strides=STRIDES[1:]),
-    case("resnet50", extractor("relu", "layer1", "layer2", "layer3", "layer4")),
-    case("resnet50", dilated_resnet("layer2", "layer3", "layer4"), output_stride=8,
-         layers=["layer2", "layer3", "layer4"]),
+    *(case(f"vgg{depth}{norm}", before_pools, 64, 96)
+      for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
+    case("resnet18", taken("layer1", "layer2", "layer3", "layer4"), batch=2, strides=STRIDES[1:]),
+    *(case(model, after_stem) for model in make_goldens.RESNETS[1:] + make_goldens.RESNET_VARIANTS
+      if not model.startswith("resnetv2")),
+    *(case(f"resnetv2_{depth}", taken("stem.conv", *(f"stages.{i}" for i in range(4))))
+      for depth in (18, 34, 50, 101, 152)),
+    *(case(model, taken("layer1", "layer2", "layer3"), 33, 47, strides=[1, 2, 4])
+      for model in make_goldens.CIFAR_RESNETS),
+    case("resnet50", dilated(dilated_torchvision, *STAGES[1:]), output_stride=8, layers=STAGES[1:]),
+    case("seresnet50", dilated(dilated_timm("seresnet50", 16), *STAGES[2:]), output_stride=16,
+         layers=STAGES[2:]),
+    *(case(model, dilated(dilated_timm(model, stride), *STAGES[2:]), output_stride=stride,
+           layers=STAGES[2:])
+      for model in ("resnet18d", "resnet50d") for stride in (8, 16)),
+    *(case(model, extractor("features.relu0",
+                            *(f"features.denseblock{i}.cat" for i in (1, 2, 3)), "relu"))
+      for model in make_goldens.DENSENETS),
     case("mobilenet_v1", timm_features("mobilenetv1_100", (0, 1, 2, 3, 4))),
     case("mobilenet_v1", timm_features("mobilenetv1_100", (2, 3, 4), 8), output_stride=8,
          layers=["blocks.2", "blocks.3", "blocks.4"]),
@@ -142,15 +173,23 @@ CASES = [
          expanded=True),
     case("mobilenet_v2", timm_features("mobilenetv2_100", (3, 4), 16), output_stride=16,
          layers=["features.13", "features.17"]),
-    case("mobilenet_v3_large", extractor(*(f"features.{i}" for i in (1, 3, 6, 12, 15)))),
+    *(case(f"mobilenet_v3_large{rows}", taken(*(f"features.{i}" for i in (1, 3, 6, 12, 15))))
+      for rows in ("", "_minimal")),
+    *(case(f"mobilenet_v3_small{rows}", taken(*(f"features.{i}" for i in (0, 1, 3, 8, 11))))
+      for rows in ("", "_minimal")),
     case("mobilenet_v3_large", extractor(*(f"features.{i}.block.0" for i in (2, 4, 7, 13)),
                                          "features.16"), expanded=True),
     case("mobilenet_v3_large", timm_features("mobilenetv3_large_100", (3, 4), 8), output_stride=8,
          layers=["features.12", "features.16"]),
-    case("googlenet", extractor("conv1", "conv3", "inception3b", "inception4e", "inception5b")),
-    case("bn_inception", inputs_of("pool1_3x3_s2", "pool2_3x3_s2", "inception_3c_pool",
-                                   "inception_4e_pool", "global_pool")),
-    case("inception_v3", extractor(*MIXED), 107, 139),
+    case("googlenet", taken("conv1", "conv3", "inception3b", "inception4e", "inception5b")),
+    case("inception_v1", extractor("relu", "local_response_norm_1", "cat_1",
+                                       "cat_6", "cat_8")),
+    case("inception_v2", taken("Conv2d_2b_3x3", "Conv2d_3b_3x3", "Mixed_5d", "Mixed_6f",
+                               "Mixed_7c"), 107, 139),
+    case("bn_inception", taken("<pool1_3x3_s2", "<pool2_3x3_s2", "<inception_3c_pool",
+                               "<inception_4e_pool", "<global_pool")),
+    case("inception_v3", taken("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e",
+                               "Mixed_7c"), 107, 139),
 ]
 
 
@@ -194,15 +233,19 @@ def agree(name, stored, made):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    parser.add_argument("--models", help="these alone, separated by commas; other cases are kept")
     arguments = parser.parse_args()
     path = make_goldens.HERE / "features.json"
+    stored = {entry["name"]: entry for entry in json.loads(path.read_text())["cases"]}
     made = {}
     for what, take in CASES:
+        if arguments.models and what["model"] not in arguments.models.split(","):
+            made[what["name"]] = stored[what["name"]]
+            continue
         made[what["name"]] = {**what, "maps": run_case(what, take)}
         print(what["name"], *(f"{m['shape']} {m['e32']:.1e}" for m in made[what["name"]]["maps"]),
               flush=True)
     if arguments.check:
-        stored = {entry["name"]: entry for entry in json.loads(path.read_text())["cases"]}
         return 0 if all([name in stored and agree(name, stored[name]["maps"], entry["maps"])
                          for name, entry in made.items()]) else 1
     versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"

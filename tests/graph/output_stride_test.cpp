@@ -110,6 +110,30 @@ TEST_CASE("a pooling within the output stride stays, beyond it is a mistake") {
     CHECK(with_output_stride(graph, -8).error());
 }
 
+TEST_CASE("an average before a projection moves by one pixel, any other is a mistake") {
+    const auto network = [](bool twice) {
+        Graph graph("net");
+        Value x = conv<3>(graph.input(3), "a", {.out_channels = 8, .stride = 2});
+        const Value average =
+            avg_pool(x, {.kernel = 2, .stride = 2, .ceil_mode = true, .count_include_pad = false});
+        Value y = conv<3>(x, "b", {.out_channels = 8, .stride = 2});
+        y = y + conv<1>(average, "c", {.out_channels = 8});
+        graph.output(twice ? y + average : y);
+        return graph;
+    };
+    const Graph graph = with_output_stride(network(false), 2);
+    REQUIRE_FALSE(graph.error());
+    const auto* pool = graph.node(2).as<op::Pool>();
+    REQUIRE(pool);
+    CHECK(pool->geometry.stride == Extent{1, 1});
+    CHECK(pool->geometry.padding == Padding{0, 0, 1, 1});
+    CHECK(pool->geometry.count_include_pad);
+    CHECK(try_infer_shapes(graph, 1, {33, 40})->back() == Shape{1, 8, 17, 20});
+    CHECK(with_output_stride(network(false), 4).node(2).as<op::Pool>()->geometry.stride ==
+          Extent{2, 2});
+    CHECK(with_output_stride(network(true), 2).error());
+}
+
 TEST_CASE("absurd strides are refused, not overflowed") {
     Graph graph("net");
     Value x = graph.input(3);

@@ -13,8 +13,10 @@ LUMBAR_NAMESPACE_BEGIN
 /// The network with feature maps of at most this stride (8 or 16, for segmentation): a convolution
 /// that would pass it keeps the image's size, and those after it spread their windows instead
 /// (torchvision's replace_stride_with_dilation, timm's output_stride). The convolution that loses
-/// its stride is dilated as its input demands, those after it by its stride more. Networks that
-/// reduce the image by pooling there (VGG, Inception) are a mistake that `compile` reports.
+/// its stride is dilated as its input demands, those after it by its stride more. An average before
+/// a projection (the shortcuts of ResNet-D) keeps its window and moves by one pixel, over zeros
+/// after the last one, as timm's AvgPool2dSame. Networks that reduce the image by pooling between
+/// blocks there (VGG, Inception, DenseNet) are a mistake that `compile` reports.
 LUMBAR_COLD inline Graph with_output_stride(Graph graph, int output_stride) {
     /// Of a value: its distance in pixels of the image, and the distance that its readers' weights
     /// were made for, in units of that.
@@ -25,6 +27,17 @@ LUMBAR_COLD inline Graph with_output_stride(Graph graph, int output_stride) {
     constexpr int kMost = 1 << 15;  // as geometries are limited
     const auto times = [](int a, int b) {
         return static_cast<int>(std::min<std::int64_t>(std::int64_t{a} * b, kMost));
+    };
+    // Whether a 1x1 convolution is all that reads a node.
+    const auto is_projected = [&](int id) {
+        const Node* reader = nullptr;
+        for (const Node& node : graph.nodes()) {
+            if (std::ranges::count(node.inputs, id) == 0) continue;
+            if (reader) return false;
+            reader = &node;
+        }
+        const auto* c = reader ? reader->as<op::Conv>() : nullptr;
+        return c && c->kernel == Extent{1, 1};
     };
     std::vector<Spacing> spacings;
     for (Node& node : graph.nodes()) {
@@ -52,10 +65,20 @@ LUMBAR_COLD inline Graph with_output_stride(Graph graph, int output_stride) {
             }
             pass(c->stride.h, s.stride.h, s.dilation.h);
             pass(c->stride.w, s.stride.w, s.dilation.w);
-        } else if (const auto* p = node.as<op::Pool>()) {
-            const PoolGeometry& g = p->geometry;
+        } else if (auto* p = node.as<op::Pool>()) {
+            PoolGeometry& g = p->geometry;
             if (g.adaptive.h > 0) {
                 s = {};
+            } else if (g.kind == PoolGeometry::Kind::average && g.kernel == g.stride &&
+                       g.padding == Padding{} && g.stride.h == g.stride.w &&
+                       times(s.stride.h, g.stride.h) > output_stride &&
+                       is_projected(static_cast<int>(spacings.size()))) {
+                const int extra = g.stride.h - 1;
+                g.padding = {extra / 2, extra / 2, extra - extra / 2, extra - extra / 2};
+                g.ceil_mode = false;
+                g.count_include_pad = true;
+                pass(g.stride.h, s.stride.h, s.dilation.h);
+                pass(g.stride.w, s.stride.w, s.dilation.w);
             } else {
                 s.stride = {times(s.stride.h, g.stride.h), times(s.stride.w, g.stride.w)};
                 if (s.dilation != Extent{1, 1} || std::max(s.stride.h, s.stride.w) > output_stride)
