@@ -186,6 +186,7 @@ void top_k(const ConstTensorView&, int, std::vector<std::string>&&) = delete;
 
 LUMBAR_NAMESPACE_END
 
+/// @cond internal
 template <>
 struct std::tuple_size<lumbar::LabeledPrediction> : std::integral_constant<std::size_t, 2> {};
 template <>
@@ -196,3 +197,4 @@ template <>
 struct std::tuple_element<1, lumbar::LabeledPrediction> {
     using type = float;
 };
+/// @endcond

@@ -45,8 +45,10 @@ struct JsonTypes {
 }  // namespace detail
 LUMBAR_NAMESPACE_END
 
+/// @cond internal
 template <>
 struct nlohmann::detail::is_basic_json<lumbar::detail::JsonTypes> : std::true_type {};
+/// @endcond
 
 LUMBAR_NAMESPACE_BEGIN
 
