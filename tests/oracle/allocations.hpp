@@ -14,6 +14,11 @@
 #endif
 #endif
 
+// Windows has no aligned_alloc.
+#if defined(_WIN32)
+#define LUMBAR_TEST_KEEP_OPERATOR_NEW
+#endif
+
 #if defined(__GNUC__)
 #define LUMBAR_TEST_NOINLINE \
     __attribute__((noinline))  // gcc 12 warns of a mismatch where it inlines one side
