@@ -1,13 +1,14 @@
 // classify: names what is in pictures. Without --weights it uses the small network that is shipped.
+#include "classify_stream.hpp"
 #include "network_options.hpp"
 
 #include <lumbar/runtime/verify.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace {
 
 using namespace lumbar;
 
-struct Options : NetworkOptions {
+struct Options : NetworkOptions, StreamOptions {
     std::string interpolation;
     std::vector<float> mean, std;
     std::vector<std::string> images;
@@ -24,14 +25,6 @@ struct Options : NetworkOptions {
     bool json = false;
     bool verify = false;
     bool list_models = false;
-};
-
-/// A network with all that it takes to feed it and to read its answer.
-struct Classifier {
-    Network network;
-    Weights weights;
-    Preprocess preset;
-    std::vector<std::string> labels;
 };
 
 std::array<float, 3> three(const std::vector<float>& values) {
@@ -62,28 +55,19 @@ void classify(const Classifier& c, Workspace& workspace, const std::string& path
     c.network.run(workspace);
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
     const std::vector<Prediction> best = top_k(workspace.output(0), o.top);
-    const auto label = [&](int i) { return c.labels[static_cast<std::size_t>(i)]; };
     if (o.json) {
         nlohmann::ordered_json line;
         line["image"] = path;
-        line["top"] = nlohmann::ordered_json::array();
-        for (const Prediction& p : best) {
-            line["top"].push_back({{"class", p.index},
-                                   {"label", label(p.index)},
-                                   {"logit", p.logit},
-                                   {"probability", p.probability}});
-        }
+        line["top"] = c.to_json(best);
         line["milliseconds"] = time.count();
-        // A path need not be UTF-8.
-        const auto replace = nlohmann::ordered_json::error_handler_t::replace;
-        std::printf("%s\n", line.dump(-1, ' ', false, replace).c_str());
+        std::printf("%s\n", json_line(line).c_str());
         return;
     }
     std::printf("%s  (%s, %d threads, %.2f ms)\n", path.c_str(), c.network.name().c_str(),
                 c.network.threads(), time.count());
     for (const Prediction& p : best) {
         std::printf("  %5.1f%%  %s\n", 100.0 * static_cast<double>(p.probability),
-                    label(p.index).c_str());
+                    c.label(p).c_str());
     }
 }
 
@@ -116,7 +100,9 @@ int run(const Options& o) {
         }
         return 0;
     }
-    if (o.images.empty() && !o.verify) refuse("no picture is given; see --help");
+    const bool streams = !o.stream.empty();
+    if (o.images.empty() && !o.verify && !streams) refuse("no picture is given; see --help");
+    if (!o.images.empty() && streams) refuse("--stream reads standard input, and takes no IMAGE");
     for (const auto* values : {&o.mean, &o.std}) {
         if (values->size() != 0 && values->size() != 1 && values->size() != 3) {
             refuse("--mean and --std take one number or three");
@@ -124,6 +110,14 @@ int run(const Options& o) {
     }
     const Classifier classifier = make_classifier(o);
     if (o.verify && !verified(classifier)) return 1;
+    if (streams) {
+#ifdef SIGPIPE
+        std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error like others
+#endif
+        std::ios::sync_with_stdio(false);  // much faster
+        classify_stream(classifier, o, o.top, std::cin);
+        return 0;
+    }
     Workspace workspace = classifier.network.workspace();
     int bad = 0;
     for (const std::string& path : o.images) {
@@ -170,6 +164,24 @@ int main(int argc, char** argv) {
                  "metadata (convert --probe)");
     app.add_flag("--list-models", o.list_models,
                  "print the models, and the weight files that are known");
+    auto* stream =
+        app.add_flag("--stream{paths}", o.stream,
+                     "read paths from standard input, a line each, or with --stream=bytes images, "
+                     "each behind its length in 4 bytes, big-endian. Write a JSON line for each, "
+                     "in order: index (from 0), image (the path), and top as --json has it, or "
+                     "error. A bad image costs its line; the exit code is 0 if all were answered")
+            ->check(CLI::IsMember({"paths", "bytes"}));
+    app.add_option("--resume", o.resume,
+                   "write the lines to this file; skip the images that it has a line of already, "
+                   "so that a run that was killed can be started again as it was")
+        ->needs(stream);
+    app.add_option("--batch", o.batch, "of --stream: how many images are computed together")
+        ->check(CLI::Range(1, 1024))
+        ->needs(stream);
+    app.add_option("--decode-threads", o.decode_threads,
+                   "of --stream: threads that decode images; 0: the cores there are")
+        ->check(CLI::Range(0, 256))
+        ->needs(stream);
     app.add_option("IMAGE", o.images, "pictures; photos are turned as their EXIF data says");
     return run_program("classify", app, argc, argv, [&] { return run(o); });
 }
