@@ -22,13 +22,14 @@ struct StreamItem {
 
 class StreamInput {
    public:
-    /// Longer lines are no paths, and longer images are not read: they cost an item.
+    /// Longer lines are no paths, and larger images are not read: they cost an item.
     static constexpr std::size_t kMaxPath = std::size_t{1} << 16;
     static constexpr std::uint64_t kMaxBytes = lumbar::ReadOptions{}.max_bytes;
 
     /// Lines; or, where `bytes`, images with their lengths before them: 4 bytes, big-endian. `in`
     /// must outlive the input.
-    StreamInput(std::istream& in, bool bytes) : in_(in), bytes_(bytes) {}
+    StreamInput(std::istream& in, bool bytes, std::uint64_t max_bytes = kMaxBytes)
+        : in_(in), bytes_(bytes), max_bytes_(max_bytes) {}
 
     /// The next item, or none at the end; waits for no more than that item. Throws where reading
     /// fails or the input ends within an image.
@@ -68,13 +69,13 @@ class StreamInput {
         for (const std::uint8_t byte : prefix) length = length << 8 | byte;
 
         StreamItem item;
-        if (length > kMaxBytes) {
+        if (length > max_bytes_) {
             in_.ignore(static_cast<std::streamsize>(length));
             const auto skipped = static_cast<std::uint64_t>(in_.gcount());
             consumed_ += skipped;
             if (skipped < length) ends_early(skipped, length);
             item.error = "the image has " + std::to_string(length) + " bytes; at most " +
-                         std::to_string(kMaxBytes) + " are read";
+                         std::to_string(max_bytes_) + " are read";
             return item;
         }
         constexpr std::uint64_t kPart = std::uint64_t{1} << 20;
@@ -107,6 +108,7 @@ class StreamInput {
 
     std::istream& in_;
     const bool bytes_;
+    const std::uint64_t max_bytes_;
     std::uint64_t items_ = 0;
     std::uint64_t consumed_ = 0;
 };
