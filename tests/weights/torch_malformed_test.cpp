@@ -154,6 +154,11 @@ TEST_CASE("a tensor must lie within its storage") {
                   o, n, u, "\x89", "N", global("torch", "float64")}),
          "tensor 'w' of shape [4] (F64) needs 32 bytes but has 16"},
         {"a Parameter", rebuilt("_rebuild_parameter", {plain_tensor(), "\x88", "N"}), ""},
+        {"a Parameter of nothing", rebuilt("_rebuild_parameter", {"N", "\x88", "N"}), way},
+        {"a Parameter of 0.3",
+         with(global("torch.nn.parameter", "Parameter") + "(" + plain_tensor() +
+              "\x88t\x81\x88\x89N\x87" + "b"),
+         ""},
     });
 }
 
@@ -182,9 +187,15 @@ TEST_CASE("a state dict is a dict of names and tensors, or holds one") {
          "a tensor's name is no text, or has more than 1024 bytes"},
         {"a zero byte in a name", root(dict({text("a\0b"s), t})),
          "the tensor name 'a\\x00b' holds a zero byte"},
-        {"a name twice", root(dict({text("w"), t, text("w"), t})), "two tensors are named 'w'"},
+        {"a name twice", root(dict({text("w"), t, text("w"), t})),
+         "its dict has the key 'w' twice"},
+        {"a name of a tensor and of a number", root(dict({text("w"), t, text("w"), "K\1"})),
+         "its dict has the key 'w' twice"},
+        {"two dicts of one name",
+         root(dict({text("model"), dict({text("w"), t}), text("model"), dict({text("v"), t})})),
+         "its dict has the key 'model' twice"},
         {"a name with escapes", root(dict({text("\x1B[2J"), t, text("\x1B[2J"), t})),
-         "two tensors are named '\\x1b[2J'"},
+         "its dict has the key '\\x1b[2J' twice"},
     });
     for (const char* key :
          {"state_dict", "model_state_dict", "model_state", "model", "net", "params"}) {
@@ -221,6 +232,13 @@ TEST_CASE("a legacy file is refused where a part of it is wrong") {
         {text("w"), tensor(storage({.more = "N"}), number(0), numbers({2}), numbers({1})),
          text("v"),
          tensor(storage({.key = text("1"), .more = "N"}), number(0), numbers({2}), numbers({1}))});
+    const auto two_views = [](const std::string& key, std::int64_t begin) {
+        const auto part = [](const std::string& of, std::int64_t from) {
+            return tensor(storage({.more = tuple({text(of), number(from), number(2)})}), number(0),
+                          numbers({2}), numbers({1}));
+        };
+        return legacy_of({.code = dict({text("w"), part("v", 0), text("x"), part(key, begin)})});
+    };
     const auto keys = [](const std::string& items) { return "](" + items + "e"; };
     const std::string more = little(4, 8) + ones;
     check_all({
@@ -283,6 +301,12 @@ TEST_CASE("a legacy file is refused where a part of it is wrong") {
         {"a view that wraps", view(text("v"), 2, INT64_MAX), outside},
         {"a view of two things", legacy_of({.code = code(tuple({text("v"), number(0)}))}), outside},
         {"a view that is a number", legacy_of({.code = code(number(1))}), outside},
+        {"a view without a key", view("N", 2, 2), outside},
+        {"a view twice", two_views("v", 0), ""},
+        {"two views", two_views("u", 2), ""},
+        {"two views of one key", two_views("v", 2), "two parts of its storages have the key 'v'"},
+        {"a view with a storage's key", view(text("0"), 2, 2),
+         "two parts of its storages have the key '0'"},
         {"a tensor beyond its view", view(text("v"), 1, 1),
          "tensor 'w' of shape [2] (F32) needs 8 bytes but has 4"},
         {"an id of five items", legacy_of({.code = code("")}),

@@ -129,6 +129,9 @@ TEST_CASE("an entry of a zip archive must be described once, and lie alone") {
         {"twice the same name",
          zip_of({{"a/data.pkl", pickle(good_code())}, {"a/v", "3"}, {"a/v", "3"}}),
          "it has two entries named 'a/v'"},
+        {"twice but for case", zip_of({{"a/data.pkl", pickle(good_code())}, {"a/Data.pkl", "x"}}),
+         "it has two entries named 'a/data.pkl' but for the case of letters, which PyTorch does "
+         "not tell apart"},
         {"overlapping",
          zip_of(
              {{"a/data.pkl", pickle(good_code())},

@@ -318,9 +318,11 @@ class Pickle {
         value.global = values_[callee].global;
         switch (value.global.name) {
             case TorchName::ordered_dict: return make_ordered_dict(value);
+            case TorchName::tensor_type:
             case TorchName::storage:
             case TorchName::untyped_storage:
-            case TorchName::dtype: return fail({"it makes a storage or a dtype by a call"});
+            case TorchName::dtype:
+                return fail({"it makes a tensor, a storage or a dtype by calling its type"});
             default: return push(value);
         }
     }
@@ -358,6 +360,12 @@ class Pickle {
         if (object->kind == Kind::dict && object->global.name == TorchName::ordered_dict)
             return true;
         if (object->kind == Kind::call && object->global.name == TorchName::parameter) {
+            // What was made of a tensor has, as of 0.2 and 0.3, three things more; five begin with
+            // another tensor, which would replace the first.
+            const Value& given = values_[state];
+            if (object->size > 0 && (given.kind != Kind::tuple || given.size != 3)) {
+                return fail({"it sets another state of a Parameter than three things"});
+            }
             object->number = state;
             return true;
         }

@@ -24,7 +24,8 @@ enum class TorchName : std::uint8_t {
     storage,            ///< with a dtype
     untyped_storage,
     dtype,
-    inert,  ///< sizes, devices, types of tensors: harmless, and no part of a state dict
+    tensor_type,
+    inert,  ///< sizes and devices: harmless, and no part of a state dict
 };
 
 struct TorchGlobal {
@@ -84,7 +85,7 @@ LUMBAR_COLD inline TorchGlobal torch_global(std::string_view module, std::string
         if (name == type.name) return {TorchName::dtype, type.dtype};
         if (type.storage.empty()) continue;
         if (storage == type.storage) return {TorchName::storage, type.dtype};
-        if (tensor == type.storage) return {TorchName::inert};
+        if (tensor == type.storage) return {TorchName::tensor_type};
     }
     return {};
 }

@@ -5,6 +5,7 @@
 // Format: torch/serialization.py, _legacy_save and _legacy_load.
 #pragma once
 
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/weights/sniff.hpp>
 #include <lumbar/weights/torch_state_dict.hpp>
 #include <lumbar/weights/torch_storage.hpp>
@@ -103,32 +104,59 @@ class TorchLegacy {
     }
 
     /// Before 0.4 a tensor could have a part of a storage for its own: (key, begin, count).
+    struct View {
+        std::string_view key;
+        const TorchStorage* storage = nullptr;
+        std::uint64_t begin = 0;
+        std::uint64_t count = 0;
+    };
+
     LUMBAR_COLD Status try_list_objects() {
+        std::vector<View> views;
         objects_.reserve(pickle_.persistent().size());
         for (const std::uint32_t persistent : pickle_.persistent()) {
             const TorchStorage& storage = storages_.of(pickle_, persistent);
-            std::uint64_t begin = 0;
-            std::uint64_t count = storage.count;
-            const PickleValue& view = pickle_.item(pickle_.item(pickle_.value(persistent), 0), 5);
-            if (view.kind != Kind::none) {
-                const auto number = [&](std::size_t i) {
-                    return static_cast<std::uint64_t>(pickle_.item(view, i).number);
-                };
-                if (view.kind != Kind::tuple || view.size != 3 ||
-                    pickle_.item(view, 1).kind != Kind::integer ||
-                    pickle_.item(view, 2).kind != Kind::integer || number(1) > storage.count ||
-                    number(2) > storage.count - number(1)) {
+            View view{{}, &storage, 0, storage.count};
+            const PickleValue& value = pickle_.item(pickle_.item(pickle_.value(persistent), 0), 5);
+            if (value.kind != Kind::none) {
+                if (!read_view(value, view)) {
                     return file_.bad({"a view of storage ", Quoted{storage.key},
                                       " is no part of its ", storage.count, " elements"});
                 }
-                begin = number(1);
-                count = number(2);
+                views.push_back(view);
             }
             const auto bytes = static_cast<std::size_t>(size_in_bytes(storage.dtype));
             objects_.push_back(
-                storage_tensor(storage.dtype, count,
-                               storage.data.subspan(static_cast<std::size_t>(begin) * bytes,
-                                                    static_cast<std::size_t>(count) * bytes)));
+                storage_tensor(storage.dtype, view.count,
+                               storage.data.subspan(static_cast<std::size_t>(view.begin) * bytes,
+                                                    static_cast<std::size_t>(view.count) * bytes)));
+        }
+        return try_check_views(views);
+    }
+
+    LUMBAR_COLD bool read_view(const PickleValue& value, View& view) const {
+        if (value.kind != Kind::tuple || value.size != 3) return false;
+        const PickleValue& key = pickle_.item(value, 0);
+        const PickleValue& begin = pickle_.item(value, 1);
+        const PickleValue& count = pickle_.item(value, 2);
+        view.key = key.kind == Kind::text ? pickle_.text(key) : std::string_view();
+        view.begin = static_cast<std::uint64_t>(begin.number);
+        view.count = static_cast<std::uint64_t>(count.number);
+        return key.kind == Kind::text && begin.kind == Kind::integer &&
+               count.kind == Kind::integer && view.begin <= view.storage->count &&
+               view.count <= view.storage->count - view.begin;
+    }
+
+    /// PyTorch takes what the first view of a key says for all of them.
+    LUMBAR_COLD Status try_check_views(std::vector<View>& views) {
+        sort_by(views, [](const View& a, const View& b) { return a.key < b.key; });
+        for (std::size_t i = 0; i < views.size(); ++i) {
+            const View& a = views[i];
+            const View& b = views[i > 0 ? i - 1 : 0];
+            const bool same = a.storage == b.storage && a.begin == b.begin && a.count == b.count;
+            if ((a.key == b.key && !same) || storages_.find(a.key)) {
+                return file_.bad({"two parts of its storages have the key ", Quoted{a.key}});
+            }
         }
         return Success{};
     }

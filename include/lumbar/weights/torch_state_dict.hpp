@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lumbar/core/shape.hpp>
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/weights/pickle.hpp>
 #include <lumbar/weights/tensor_data.hpp>
 #include <lumbar/weights/torch_storage.hpp>
@@ -35,7 +36,11 @@ class TorchStateDict {
             return file_.bad(
                 {"it holds no dict of names and tensors, but one value of another kind"});
         }
-        if (const Value* inner = find_inner(*dict)) dict = inner;
+        if (Status unique = try_check_keys(*dict); !unique) return unique.error();
+        if (const Value* inner = find_inner(*dict)) {
+            dict = inner;
+            if (Status unique = try_check_keys(*dict); !unique) return unique.error();
+        }
         if (Status collected = try_collect(*dict); !collected) return collected.error();
         if (names_.empty()) return file_.bad({no_tensors(*dict)});
 
@@ -79,6 +84,18 @@ class TorchStateDict {
         });
     }
 
+    /// In Python the last value of a key counts, which need not be the one that is found here.
+    LUMBAR_COLD Status try_check_keys(const Value& dict) const {
+        std::vector<std::string_view> keys;
+        for_each_pair(dict, [&](const Value& key, const Value&) {
+            if (key.kind == Kind::text) keys.push_back(pickle_.text(key));
+        });
+        sort_by(keys, [](const auto& a, const auto& b) { return a < b; });
+        const auto twice = std::adjacent_find(keys.begin(), keys.end());
+        if (twice == keys.end()) return Success{};
+        return file_.bad({"its dict has the key ", Quoted{*twice}, " twice"});
+    }
+
     LUMBAR_COLD Status try_collect(const Value& dict) {
         std::string problem;
         for_each_pair(dict, [&](const Value& key, const Value& value) {
@@ -117,9 +134,8 @@ class TorchStateDict {
     }
 
     bool is_tensor(const Value& value) const {
-        const Value& inner = unwrapped(value);
-        return inner.kind == Kind::persistent ||
-               (inner.kind == Kind::call && inner.global.name != TorchName::inert);
+        return value.kind == Kind::persistent ||
+               (value.kind == Kind::call && value.global.name != TorchName::inert);
     }
 
     /// What is wrong with the tensor, or nothing.
@@ -132,7 +148,7 @@ class TorchStateDict {
         const auto arguments_fit = [&](std::uint32_t least, std::uint32_t most) {
             return call.size >= least && call.size <= most;
         };
-        const TorchName how = call.global.name;
+        const TorchName how = call.kind == Kind::call ? call.global.name : TorchName::none;
         const bool fits = how == TorchName::rebuild_tensor      ? arguments_fit(4, 4)
                           : how == TorchName::rebuild_tensor_v2 ? arguments_fit(6, 7)
                           : how == TorchName::rebuild_tensor_v3 ? arguments_fit(7, 8)

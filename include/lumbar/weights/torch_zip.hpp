@@ -6,11 +6,13 @@
 // torch/serialization.py.
 #pragma once
 
+#include <lumbar/core/sorted_order.hpp>
 #include <lumbar/weights/sniff.hpp>
 #include <lumbar/weights/torch_state_dict.hpp>
 #include <lumbar/weights/torch_storage.hpp>
 #include <lumbar/weights/zip.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -47,6 +49,7 @@ class TorchZip {
             return file_.bad({"a zip archive without ", Quoted{cat({folder_, "/data.pkl"})},
                               ", which torch.save writes"});
         }
+        if (Status unique = check_case(); !unique) return unique;
         std::span<const std::byte> record;
         if (find("byteorder")) {
             if (Status read = try_read("byteorder", record); !read) return read;
@@ -83,6 +86,24 @@ class TorchZip {
     }
 
    private:
+    /// PyTorch finds records by names whose letters may be of either case: of two such records
+    /// perhaps the other one.
+    LUMBAR_COLD Status check_case() const {
+        std::vector<std::string> names;
+        names.reserve(archive_.entries.size());
+        for (const ZipEntry& entry : archive_.entries) {
+            std::string& name = names.emplace_back(entry.name);
+            for (char& c : name) {
+                if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+            }
+        }
+        sort_by(names, [](const auto& a, const auto& b) { return a < b; });
+        const auto twice = std::adjacent_find(names.begin(), names.end());
+        if (twice == names.end()) return Success{};
+        return file_.bad({"it has two entries named ", Quoted{*twice},
+                          " but for the case of letters, which PyTorch does not tell apart"});
+    }
+
     std::string path(std::string_view name) const { return cat({folder_, "/", name}); }
     const ZipEntry* find(std::string_view name) const { return archive_.find(path(name)); }
 
