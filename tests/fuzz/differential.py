@@ -213,6 +213,7 @@ class Assembler:
             count = rng.choice((0, 1, 4, 12, 24, 36))
             self.storages[key] = (kind, count, rng.randbytes(count * SIZES[kind]) if kind != "Bool"
                                   else bytes(rng.randrange(2) for _ in range(count)))
+        self.used = set()
         self.views = 0
 
     def rare(self, times=40):
@@ -254,7 +255,9 @@ class Assembler:
         return b"".join(out)
 
     def storage(self, key):
+        """The code of a storage, or in legacy files of a part, and its number of elements."""
         kind, count, _ = self.storages[key]
+        self.used.add(key)
         if self.rare(100):
             kind = self.rng.choice(STORAGES)
         code = [self.text("storage"), self.name("torch", kind + "Storage"), self.text(key),
@@ -264,11 +267,14 @@ class Assembler:
                 code.append(b"N")
             else:
                 begin = self.rng.randrange(count)
-                view = self.rng.randrange(self.views + 1)
+                count = self.rng.randrange(count - begin + 1)
+                view = self.views
+                if self.rare(10):  # perhaps one that was there already
+                    view = self.rng.randrange(view + 1)
                 self.views = max(self.views, view + 1)
                 code.append(self.tuple([self.text(str(90000 + view)), self.integer(begin),
-                                        self.integer(self.rng.randrange(count - begin + 1))]))
-        return self.tuple(code) + b"Q"
+                                        self.integer(count)]))
+        return self.tuple(code) + b"Q", count
 
     def shape(self, count):
         """A shape, strides and an offset, of a part of `count` elements in some order."""
@@ -294,8 +300,9 @@ class Assembler:
     def tensor(self):
         rng = self.rng
         key = rng.choice(list(self.storages))
-        shape, strides, offset = self.shape(self.storages[key][1])
-        code = [self.storage(key), self.integer(offset),
+        storage, count = self.storage(key)
+        shape, strides, offset = self.shape(count)
+        code = [storage, self.integer(offset),
                 self.tuple([self.integer(n) for n in shape]),
                 self.tuple([self.integer(n) for n in strides])]
         if self.rare(20):  # a list, or torch.Size
@@ -316,7 +323,7 @@ class Assembler:
             code = (self.name("torch.nn.parameter", "Parameter") + given + rng.choice((b"\x81", b"R"))
                     + self.tuple(state) + b"b")
         elif wrap == 3 and self.rare(4):
-            code = self.storage(key)
+            code = storage
         return code
 
     def anything(self):
@@ -427,7 +434,7 @@ def change_header(rng, file):
         if how == 0:
             rng.shuffle(entry["shape"])
         elif how == 1:
-            entry["dtype"] = rng.choice(list(TYPES.values()) + ["U16", "F8_E4M3"])
+            entry["dtype"] = rng.choice(list(TYPES.values()))
         elif how == 2 and entry["shape"]:
             i = rng.randrange(len(entry["shape"]))
             entry["shape"][i] = rng.choice((0, 1, 2, entry["shape"][i] * 2, entry["shape"][i] // 2, -1, 2**40))
@@ -518,8 +525,7 @@ class Files:
 
     def legacy_assembled(self, rng):
         assembler, pickle = self.assembled(rng, True)
-        texts = {op[5 if op[:1] == b"X" else 2:].decode() for op in operations(pickle) if op[:1] in b"XU"}
-        used = [key for key in assembler.storages if key in texts]
+        used = [key for key in assembler.storages if key in assembler.used]
         keys = b"\x80\x02](" + b"".join(assembler.text(key) for key in used) + b"e."
         rest = b"".join(struct.pack("<q", assembler.storages[key][1]) + assembler.storages[key][2] for key in used)
         return b"".join(self.legacies[0][0][:3]) + pickle + keys + rest

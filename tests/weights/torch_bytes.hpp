@@ -83,6 +83,7 @@ struct ZipMember {
     std::uint32_t directory_size = 0;
     std::uint32_t header = 0;
     std::string extra = {};  // in the directory
+    std::uint32_t attributes = 0;
 };
 
 /// The end record: the directory's entries, size and begin.
@@ -103,8 +104,8 @@ inline std::string zip_body(const std::vector<ZipMember>& members, std::size_t& 
         };
         listing += "PK\x01\x02" + little(0x14'0014, 4) +
                    head(m.directory_size != 0 ? m.directory_size : m.data.size()) +
-                   little(m.name.size(), 2) + little(m.extra.size(), 2) + little(0, 10) +
-                   little(header, 4) + m.name + m.extra;
+                   little(m.name.size(), 2) + little(m.extra.size(), 2) + little(0, 6) +
+                   little(m.attributes, 4) + little(header, 4) + m.name + m.extra;
         out += "PK\x03\x04" + little(0x14, 2) +
                head(m.local_size != 0 ? m.local_size : m.data.size()) + little(local.size(), 2) +
                little(0, 2) + local + m.data;

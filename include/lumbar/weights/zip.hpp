@@ -163,6 +163,11 @@ class ZipDirectory {
         if (!read_zip64(extra, extra + extra_size, {&entry.size, &stored, &header})) {
             return fail(entry, {"has damaged extra fields"});
         }
+        // Of which miniz, PyTorch's reader, reads nothing.
+        if (entry.size > 0 &&
+            (entry.name.ends_with('/') || (get<std::uint32_t>(at + 38) & kFolder) != 0)) {
+            return fail(entry, {"is a folder, but said to have ", entry.size, " bytes"});
+        }
         if (header > begin_ || begin_ - header < kLocal ||
             signature(static_cast<std::size_t>(header)) != 0x04034B50) {
             return fail(entry, {"has no header at byte ", header});
@@ -256,6 +261,7 @@ class ZipDirectory {
     }
 
     static constexpr unsigned kEncrypted = 1 | 1 << 6 | 1 << 13, kSizesAfterData = 1 << 3;
+    static constexpr unsigned kFolder = 1 << 4;  // among MS-DOS's attributes
 
     std::span<const std::byte> bytes_;
     std::size_t begin_ = 0;  // of the directory
