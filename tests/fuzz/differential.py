@@ -71,7 +71,7 @@ def line(name, value):
 
 
 def by_torch(file):
-    """Lines as list_tensors writes them, or the exception that refuses the file."""
+    """The tensors by name, or the exception that refuses the file."""
     try:
         if file[:2] == b"PK" or file[:2] == b"\x80\x02":
             found = tensors_of(torch.load(io.BytesIO(file), map_location="cpu", weights_only=True))
@@ -79,9 +79,7 @@ def by_torch(file):
             found = safetensors.torch.load(file)
     except Exception as refusal:  # whatever the bytes made of it
         return refusal
-    if found is None:
-        return ValueError("no dict")
-    return {line(name, value) for name, value in found.items()}
+    return ValueError("no dict") if found is None else found
 
 
 class Lumbar:
@@ -551,7 +549,7 @@ def compare(files, lumbar, first, last, out):
         theirs = by_torch(file)
         accepted = (not isinstance(ours, Exception), not isinstance(theirs, Exception))
         outcome = {(1, 1): "both", (1, 0): "lumbar", (0, 1): "torch", (0, 0): "neither"}[accepted]
-        differ = accepted == (True, True) and ours != theirs
+        differ = outcome == "both" and ours != {line(*tensor) for tensor in theirs.items()}
         reason = " ".join(str(theirs).split("error: ")[-1].split()) if outcome == "lumbar" else ""
         out.write(f"{index}\t{kind}\t{outcome}\t{int(differ)}\t{reason}\n")
         out.flush()
