@@ -284,14 +284,14 @@ TEST_CASE("parallel_for allocates nothing") {
     double much[8] = {1, 2, 3, 4, 5, 6, 7, 8};  // a body too large for a small-object optimisation
     const auto job = [&, much](int chunk) { sum += chunk + static_cast<int>(much[chunk % 8]); };
     parallel_for(&pool, 10, job);
-    const long before = allocations;
+    const long before = lumbar_test::allocations;
     for (int run = 0; run < 100; ++run) {
         ExecutorSession session(&pool);
         for (int step = 0; step < 20; ++step) parallel_for(session.executor(), 10, job);
         parallel_for(nullptr, 10, job);
     }
     for (int i = 0; i < 100; ++i) parallel_for(&pool, 10, job);
-    CHECK(allocations == before);
+    CHECK(lumbar_test::allocations == before);
 }
 #else
 TEST_CASE("parallel_for allocates nothing") {

@@ -70,7 +70,8 @@ void repair_checksums(std::vector<std::uint8_t>& png) {
     for (std::size_t at = 8; png[0] == 0x89 && png.size() - at >= 12;) {
         const std::size_t length = std::size_t{png[at + 2]} << 8 | png[at + 3];
         if (png[at] != 0 || png[at + 1] != 0 || length > png.size() - at - 12) return;
-        const std::uint32_t crc = detail::crc32(std::span(png).subspan(at + 4, length + 4));
+        const std::uint32_t crc =
+            detail::crc32(std::as_bytes(std::span(png).subspan(at + 4, length + 4)));
         for (std::size_t i = 0; i < 4; ++i)
             png[at + 8 + length + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
         at += 12 + length;
@@ -207,7 +208,7 @@ TEST_CASE("headers that promise too much are refused") {
     std::vector<std::uint8_t> png = bytes_of("rgb.png");
     png[16] = 0x00;
     png[17] = 0xFF;  // the width's upper bytes
-    const std::uint32_t crc = detail::crc32(std::span(png).subspan(12, 17));
+    const std::uint32_t crc = detail::crc32(std::as_bytes(std::span(png).subspan(12, 17)));
     for (std::size_t i = 0; i < 4; ++i)
         png[29 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
     CHECK(message_of(try_read_image(png)).find("checksum") == std::string::npos);

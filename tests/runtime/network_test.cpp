@@ -62,9 +62,9 @@ TEST_CASE("a run does not allocate") {
         const Network network = small_network(threads);
         Workspace workspace = network.workspace();
         network.run(workspace);
-        const long before = allocations;
+        const long before = lumbar_test::allocations;
         for (int i = 0; i < 10; ++i) network.run(workspace);
-        CHECK(allocations == before);
+        CHECK(lumbar_test::allocations == before);
     }
 #else
     MESSAGE("skipped: allocations cannot be counted under this sanitizer");

@@ -1,3 +1,5 @@
+#include "bounded.hpp"
+
 #include <lumbar/weights/onnx.hpp>
 
 #include <doctest/doctest.h>
@@ -33,8 +35,9 @@ std::string tensor(const std::string& dims, int type, const std::string& data) {
 }
 
 std::string problem(const std::string& file, const LoadLimits& limits = {}) {
-    const std::vector<char> exact(file.begin(), file.end());
-    const auto weights = try_read_onnx(std::as_bytes(std::span(exact)), nullptr, "m", limits);
+    const auto weights = lumbar_test::load_bounded(file, 16, [&](std::span<const std::byte> bytes) {
+        return try_read_onnx(bytes, nullptr, "m", limits);
+    });
     return weights ? "" : weights.error().message();
 }
 

@@ -1,4 +1,5 @@
 // Every way in which a safetensors file is known to be malformed, by hand or by malice.
+#include "bounded.hpp"
 #include "safetensors_bytes.hpp"
 
 #include <lumbar/weights/safetensors.hpp>
@@ -21,12 +22,15 @@ struct Malformed {
     std::string message;  // a part of the error's
 };
 
+// A tensor of the shortest description has fifty bytes in the file and some two hundred here.
+constexpr std::size_t kTimesTheFile = 16;
+
 // Reads a file that must be refused, and gives the message: one line, of bounded length, that
 // begins with the file's name.
 std::string refusal(const std::string& file) {
-    // A block of its own, so that the sanitizer sees a read beyond the file's end.
-    const std::vector<char> exact(file.begin(), file.end());
-    const auto result = try_read_safetensors(std::as_bytes(std::span(exact)), nullptr, "bad.st");
+    const auto result = load_bounded(file, kTimesTheFile, [](std::span<const std::byte> bytes) {
+        return try_read_safetensors(bytes, nullptr, "bad.st");
+    });
     REQUIRE_FALSE(result);
     const std::string& message = result.error().message();
     CHECK(message.size() < 600);
@@ -188,6 +192,11 @@ TEST_CASE("tensors must cover the data without gap, overlap or remainder") {
         crowd += (i > 0 ? "," : "") + member("t" + std::to_string(i), "F32", "[16]", "[0,64]");
     }
     crowd += "}";
+    std::string throng = "{";
+    for (int i = 0; i < 100'000; ++i) {
+        throng += (i > 0 ? "," : "") + member("t" + std::to_string(i), "F32", "[16]", "[0,64]");
+    }
+    throng += "}";
     check_all({
         {"end before begin", one("[1]", "[4,0]"), "ends before it begins (bytes 4 to 0)"},
         {"end before begin, huge", one("[1]", "[18446744073709551615,3]"), "ends before it begins"},
@@ -203,6 +212,8 @@ TEST_CASE("tensors must cover the data without gap, overlap or remainder") {
         {"same place twice", two("[0,4]", "[0,4]", 4), "'b' (bytes 0 to 4) overlaps"},
         {"partly the same place", two("[0,4]", "[2,6]", 6), "'b' (bytes 2 to 6) overlaps"},
         {"10,000 names for the same place", file_of(crowd, std::string(64, '\0')), "overlaps"},
+        {"100,000 names for the same place", file_of(throng, std::string(64, '\0')),
+         "more than 65536 tensors"},
         {"cut off by one byte", one("[1]", "[0,4]", 3), "cut off: its tensors need 4 bytes"},
         {"no data", one("[1]", "[0,4]", 0), "and 0 are there"},
         {"end far beyond the file", one("[1000000000000]", "[0,4000000000000]"), "cut off"},

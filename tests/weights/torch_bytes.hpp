@@ -3,6 +3,8 @@
 
 #include "safetensors_bytes.hpp"
 
+#include <lumbar/core/crc32.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -84,6 +86,10 @@ struct ZipMember {
     std::uint32_t header = 0;
     std::string extra = {};  // in the directory
     std::uint32_t attributes = 0;
+    std::string local_extra = {};
+    unsigned local_method = 0;
+    std::uint32_t unpacked_size = 0;
+    std::uint32_t crc = 0;
 };
 
 /// The end record: the directory's entries, size and begin.
@@ -92,23 +98,34 @@ inline std::string zip_end(std::uint64_t entries, std::uint64_t size, std::uint6
            little(begin, 4) + little(0, 2);
 }
 
+/// The zip64 end record at byte `record`, its locator, and the end record that refers to them.
+inline std::string zip64_end(std::uint64_t entries, std::uint64_t size, std::uint64_t begin,
+                             std::uint64_t record, const std::string& signature = "PK\x06\x06") {
+    return signature + little(44, 8) + little(0x2D'002D, 4) + little(0, 8) + little(entries, 8) +
+           little(entries, 8) + little(size, 8) + little(begin, 8) + "PK\x06\x07" + little(0, 4) +
+           little(record, 8) + little(1, 4) + zip_end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF);
+}
+
 /// The archive without its end record; `directory` becomes where its directory begins.
 inline std::string zip_body(const std::vector<ZipMember>& members, std::size_t& directory) {
     std::string out, listing;
     for (const ZipMember& m : members) {
         const std::size_t header = m.header != 0 ? m.header : out.size();
         const std::string& local = m.local_name.empty() ? m.name : m.local_name;
-        const auto head = [&](std::uint64_t size) {
-            return little(m.flags, 2) + little(m.method, 2) + little(0, 8) + little(size, 4) +
-                   little(size, 4);
+        const std::uint32_t crc = m.crc != 0 ? m.crc : lumbar::detail::crc32(as_bytes(m.data));
+        const auto head = [&](unsigned method, std::uint64_t size) {
+            return little(m.flags, 2) + little(method, 2) + little(0, 4) + little(crc, 4) +
+                   little(size, 4) + little(m.unpacked_size != 0 ? m.unpacked_size : size, 4);
         };
         listing += "PK\x01\x02" + little(0x14'0014, 4) +
-                   head(m.directory_size != 0 ? m.directory_size : m.data.size()) +
+                   head(m.method, m.directory_size != 0 ? m.directory_size : m.data.size()) +
                    little(m.name.size(), 2) + little(m.extra.size(), 2) + little(0, 6) +
                    little(m.attributes, 4) + little(header, 4) + m.name + m.extra;
         out += "PK\x03\x04" + little(0x14, 2) +
-               head(m.local_size != 0 ? m.local_size : m.data.size()) + little(local.size(), 2) +
-               little(0, 2) + local + m.data;
+               head(m.local_method != 0 ? m.local_method : m.method,
+                    m.local_size != 0 ? m.local_size : m.data.size()) +
+               little(local.size(), 2) + little(m.local_extra.size(), 2) + local + m.local_extra +
+               m.data;
     }
     directory = out.size();
     return out + listing;
@@ -117,7 +134,10 @@ inline std::string zip_body(const std::vector<ZipMember>& members, std::size_t& 
 inline std::string zip_of(const std::vector<ZipMember>& members) {
     std::size_t directory = 0;
     const std::string body = zip_body(members, directory);
-    return body + zip_end(members.size(), body.size() - directory, directory);
+    const std::size_t size = body.size() - directory;
+    return body + (members.size() < 0xFFFF
+                       ? zip_end(members.size(), size, directory)
+                       : zip64_end(members.size(), size, directory, body.size()));
 }
 
 /// The entries of a checkpoint with one storage.

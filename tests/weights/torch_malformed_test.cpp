@@ -69,6 +69,8 @@ TEST_CASE("a persistent id must name a storage") {
          "storage '0' has no number of elements"},
         {"a number of no bytes is 0", id({.count = "\x8A\0"s}),
          "storage '0' of 0 F32 needs 0 bytes, and its record has 16"},
+        {"a number of 9 bytes: 2^63", id({.count = "\x8A\x09" + little(1ull << 63, 8) + "\0"s}),
+         "storage '0' has no number of elements"},
         {"-1 elements", id({.count = number(-1)}), "storage '0' has no number of elements"},
         {"2^63 - 1 elements", id({.count = number(INT64_MAX)}),
          "storage '0' is said to have 9223372036854775807 elements"},
@@ -143,6 +145,13 @@ TEST_CASE("a tensor must lie within its storage") {
         {"the first with three", rebuilt("_rebuild_tensor", {s, o, n}), way},
         {"v3 without a dtype", rebuilt("_rebuild_tensor_v3", {s, o, n, u, "\x89", "N", "N"}),
          "tensor 'w' has no dtype"},
+        {"v3 with six", rebuilt("_rebuild_tensor_v3", {s, o, n, u, "\x89", "N"}), way},
+        {"v3 with nine", rebuilt("_rebuild_tensor_v3", {s, o, n, u, "\x89", "N", "N", "N", "N"}),
+         way},
+        {"a Parameter of nothing", rebuilt("_rebuild_parameter", {}), way},
+        {"a Parameter of a number", rebuilt("_rebuild_parameter", {o, "\x88", "N"}),
+         "it holds no tensors in a dict, nor in its 'state_dict', 'model' or the like; it has: "
+         "'w'"},
         {"v3 over bytes",
          rebuilt("_rebuild_tensor_v3",
                  {storage({.type = global("torch.storage", "UntypedStorage"), .count = number(16)}),
@@ -182,6 +191,8 @@ TEST_CASE("a state dict is a dict of names and tensors, or holds one") {
          "it holds no tensors in a dict, nor in its 'state_dict', 'model' or the like; it has: "
          "'a'"},
         {"a number for a name", root(dict({number(1), t})),
+         "a tensor's name is no text, or has more than 1024 bytes"},
+        {"a dict for a name", root(dict({"}", t})),
          "a tensor's name is no text, or has more than 1024 bytes"},
         {"a long name", root(dict({text(std::string(1025, 'x')), t})),
          "a tensor's name is no text, or has more than 1024 bytes"},
@@ -292,6 +303,26 @@ TEST_CASE("a legacy file is refused where a part of it is wrong") {
          "storage '0' needs 16 bytes, of which 15 are there: the file is cut off; fetch it again"},
         {"bytes at the end", good + "x", "1 bytes follow its last storage"},
         {"a view", view(text("v"), 2, 2), ""},
+        {"two views that overlap",
+         legacy_of(
+             {.code = dict({text("w"),
+                            tensor(storage({.more = tuple({text("v"), number(0), number(3)})}),
+                                   number(0), numbers({3}), numbers({1})),
+                            text("x"),
+                            tensor(storage({.more = tuple({text("u"), number(1), number(3)})}),
+                                   number(0), numbers({3}), numbers({1}))})}),
+         ""},
+        {"a view of a view",
+         legacy_of(
+             {.code = dict({text("w"),
+                            tensor(storage({.more = tuple({text("v"), number(0), number(3)})}),
+                                   number(0), numbers({3}), numbers({1})),
+                            text("x"),
+                            tensor(storage({.key = text("v"),
+                                            .count = number(3),
+                                            .more = tuple({text("u"), number(1), number(2)})}),
+                                   number(0), numbers({2}), numbers({1}))})}),
+         "storage 'v' is not in the list of storages"},
         {"a view of nothing", view(text("v"), 4, 0),
          "tensor 'w' of shape [2] (F32) needs 8 bytes but has 0"},
         {"a view that ends beyond", view(text("v"), 2, 3), outside},
@@ -315,4 +346,22 @@ TEST_CASE("a legacy file is refused where a part of it is wrong") {
          legacy_of({.code = tuple({text("module"), "N", text("f.py"), text("class")}) + "Q"}),
          "a persistent id is of the kind 'module', and only 'storage' is read"},
     });
+}
+
+TEST_CASE("a legacy file cut off within a pickle names it") {
+    const std::string code =
+        dict({text("w"), tensor(storage({.more = "N"}), number(0), numbers({4}), numbers({1}))});
+    const Legacy parts{.code = code};
+    std::string file = magic();
+    for (const auto& [name, content] :
+         {std::pair<std::string, std::string>{"of the version", parts.version},
+          {"of the system", parts.system},
+          {"of the object", parts.code},
+          {"of the keys", parts.keys}}) {
+        file += "\x80\x02" + content;
+        check_all({{name, file,
+                    "byte " + std::to_string(2 + content.size()) + " of its pickle " + name +
+                        ": it ends without the operation that ends it"}});
+        file += ".";
+    }
 }

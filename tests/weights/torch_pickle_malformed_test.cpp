@@ -30,6 +30,8 @@ TEST_CASE("a pickle is refused at the operation that is wrong") {
                    "it sets items of what is no dict"),
         bad_pickle("appending to a dict", "}Na.", 4, "it appends to what is no list"),
         bad_pickle("appending to a tuple", ")(Ne.", 5, "it appends to what is no list"),
+        bad_pickle("appending to nothing", "(Ne.", 4, none),
+        bad_pickle("setting items of nothing", "(NNu.", 5, none),
         bad_pickle("an unset memo", "h\x05.", 2, "it recalls value 5, which it has not remembered"),
         bad_pickle("a gap in the memo", "N(tq\x01h\0."s, 7,
                    "it recalls value 0, which it has not remembered"),
@@ -38,6 +40,12 @@ TEST_CASE("a pickle is refused at the operation that is wrong") {
         bad_pickle("remembering nothing", "q\0."s, 2, "it remembers a value where there is none"),
         bad_pickle("a text of 4 GB", "X\xFF\xFF\xFF\xFFx.", 2,
                    "an operand of 4294967295 bytes, of which 2 are there"),
+        bad_pickle("a short text cut off", "U\x05xy", 2,
+                   "an operand of 5 bytes, of which 2 are there"),
+        bad_pickle("a number cut off", "\x8A\x05xy", 2,
+                   "an operand of 5 bytes, of which 2 are there"),
+        bad_pickle("a number of 255 bytes cut off", "\x8A\xFFxy", 2,
+                   "an operand of 255 bytes, of which 2 are there"),
         bad_pickle("a name without an end", "cos", 2,
                    "a global's name has no end, or more than 255 bytes"),
         bad_pickle("a name of a megabyte", "c" + std::string(1 << 20, 'x') + "\n", 2,
@@ -59,6 +67,8 @@ TEST_CASE("a pickle is refused at the operation that is wrong") {
         bad_pickle("the state of a number", "K\1}b.", 5,
                    "it sets the state of what is neither an OrderedDict nor a Parameter"),
         bad_pickle("the state of a dict", "}}b.", 4,
+                   "it sets the state of what is neither an OrderedDict nor a Parameter"),
+        bad_pickle("the state of a tuple", ")}b.", 4,
                    "it sets the state of what is neither an OrderedDict nor a Parameter"),
         bad_pickle("the state of a tensor", plain_tensor() + "}b.", 3 + plain_tensor().size(),
                    "it sets the state of what is neither an OrderedDict nor a Parameter"),
@@ -159,12 +169,7 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
     const auto around = [](const std::string& bomb) {
         return zip_of(checkpoint(dict({text("w"), plain_tensor(), text("x"), bomb})));
     };
-    std::string doubled = "N";
-    for (int i = 0; i < 40; ++i) {
-        const auto memo = std::string(1, static_cast<char>(i));
-        doubled += "q" + memo + "0h" + memo;
-    }
-    doubled = ")";
+    std::string doubled = ")";
     for (int i = 0; i < 60; ++i) {
         const auto memo = std::string(1, static_cast<char>(i));
         doubled += "q" + memo + "h" + memo + "\x86";
@@ -185,8 +190,7 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
              .replace(0, 0, ""),
          "byte 153 of its pickle data.pkl: it sets a key without a value"},
         {"a thousand pairs ten thousand times", around(dicts),
-         "byte 122490 of its pickle data.pkl: it has more than 4000000 operations "
-         "(LoadLimits::pickle_operations)"},
+         "byte 12120 of its pickle data.pkl: it repeats more items than the file has bytes"},
         {"its own Parameter",
          with(global("torch.nn.parameter", "Parameter") + ")\x81q\x05(h\x05NNNNtb"),
          "tensor 'w' is made in an unknown way"},

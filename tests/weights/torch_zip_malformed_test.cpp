@@ -23,10 +23,7 @@ TEST_CASE("a zip archive's directory must be where and what it says") {
     };
     const auto zip64 = [&](std::uint64_t count, std::uint64_t length, std::uint64_t begin,
                            std::uint64_t record, const std::string& signature = "PK\x06\x06") {
-        return body + signature + little(44, 8) + little(0x2D'002D, 4) + little(0, 8) +
-               little(count, 8) + little(count, 8) + little(length, 8) + little(begin, 8) +
-               "PK\x06\x07" + little(0, 4) + little(record, 8) + little(1, 4) +
-               zip_end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF);
+        return body + zip64_end(count, length, begin, record, signature);
     };
     const std::string length = std::to_string(size), start = std::to_string(directory);
     check_all({
@@ -95,6 +92,15 @@ TEST_CASE("an entry of a zip archive must be described once, and lie alone") {
          "its entry 'a/version' is named 'a/versioN' before its data"},
         {"another size before the data", changed({.name = name, .data = "3", .local_size = 2}),
          "its entry 'a/version' is described otherwise before its data than in the directory"},
+        {"another method before the data", changed({.name = name, .data = "3", .local_method = 8}),
+         "its entry 'a/version' is described otherwise before its data than in the directory"},
+        {"extra fields cut off before the data",
+         changed({.name = name, .data = "3", .local_extra = little(1, 2) + little(9, 2) + "1"}),
+         "its entry 'a/version' has damaged extra fields before its data"},
+        {"another size than is stored", changed({.name = name, .data = "3", .unpacked_size = 2}),
+         "its entry 'a/version' is stored in 1 bytes, but said to have 2"},
+        {"one byte into the directory", changed({.name = name, .data = "3", .directory_size = 2}),
+         "its entry 'a/version' of 2 bytes reaches beyond the archive's data"},
         {"more than the archive", changed({.name = name, .data = "3", .directory_size = 1000}),
          "its entry 'a/version' of 1000 bytes reaches beyond the archive's data"},
         {"4 GB", changed({.name = name, .data = "3", .directory_size = 0xFFFFFFFE}),
@@ -118,8 +124,20 @@ TEST_CASE("an entry of a zip archive must be described once, and lie alone") {
          "its entry 'a/version' of 18446744073709551615 bytes reaches beyond the archive's data"},
         {"encrypted", changed({.name = name, .data = "3", .flags = 1}),
          "its entry 'a/version' is encrypted"},
+        {"strongly encrypted", changed({.name = name, .data = "3", .flags = 1 << 6}),
+         "its entry 'a/version' is encrypted"},
+        {"with an encrypted directory", changed({.name = name, .data = "3", .flags = 1 << 13}),
+         "its entry 'a/version' is encrypted"},
+        {"another checksum, as PyTorch may write", changed({.name = name, .data = "3", .crc = 1}),
+         ""},
         {"deflated", changed({.name = name, .data = "3", .method = 8}),
          "its record 'a/version' is compressed, which torch.save never does (method 8); unzip it, "
+         "and zip it again with zip -0"},
+        {"deflated by method 9", changed({.name = name, .data = "3", .method = 9}),
+         "its record 'a/version' is compressed, which torch.save never does (method 9); unzip it, "
+         "and zip it again with zip -0"},
+        {"of bzip2", changed({.name = name, .data = "3", .method = 12}),
+         "its record 'a/version' is compressed, which torch.save never does (method 12); unzip it, "
          "and zip it again with zip -0"},
         {"of method 99", changed({.name = name, .data = "3", .method = 99}),
          "its record 'a/version' is compressed, which torch.save never does (method 99); unzip it, "
@@ -205,4 +223,12 @@ TEST_CASE("what a zip archive must contain, and what only others do") {
          zip_of({{"a/data.pkl", code + "xyz"}, {"a/data/0", ones}, {"a/version", "3"}}),
          "3 bytes follow its pickle data.pkl"},
     });
+}
+
+TEST_CASE("an archive of very many entries costs what it has bytes") {
+    std::vector<ZipMember> members = checkpoint(good_code());
+    for (int i = 0; i < 100'000; ++i) members.push_back({"a/x" + std::to_string(i), ""});
+    check_all({{"100,000 entries", zip_of(members), ""}});
+    members.push_back({"a/x0", ""});
+    check_all({{"and one of them twice", zip_of(members), "it has two entries named 'a/x0'"}});
 }

@@ -1,3 +1,6 @@
+#include <oracle/allocations.hpp>
+
+#include <lumbar/core/file.hpp>
 #include <lumbar/weights/weights.hpp>
 
 #include <doctest/doctest.h>
@@ -117,3 +120,12 @@ TEST_CASE("the builder refuses two tensors of one name and views beyond their by
         CHECK(ElementReader(*result->find("column"))(1) == 3.0f);
     }
 }
+
+#if !defined(LUMBAR_TEST_KEEP_OPERATOR_NEW)
+TEST_CASE("what is allocated is counted, so that bounds on it mean something") {
+    const std::size_t before = lumbar_test::allocated_bytes;
+    const auto bytes = Bytes::try_allocate(1000);
+    const std::vector<int> numbers(1000);
+    CHECK(lumbar_test::allocated_bytes - before >= 1000 + 1000 * sizeof(int));
+}
+#endif

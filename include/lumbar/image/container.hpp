@@ -3,9 +3,8 @@
 // some of its versions write past a Huffman table that a JPEG overfills; here these are errors.
 #pragma once
 
-#include <lumbar/config/config.hpp>
+#include <lumbar/core/crc32.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -76,22 +75,6 @@ inline const char* jpeg_defect(std::span<const std::uint8_t> bytes) {
     }
 }
 
-/// The checksum of PNG chunks (CRC-32, polynomial 0xEDB88320, bits reversed).
-inline std::uint32_t crc32(std::span<const std::uint8_t> bytes) {
-    constexpr auto table = [] {
-        std::array<std::uint32_t, 256> remainders{};
-        for (std::uint32_t i = 0; i < 256; ++i) {
-            std::uint32_t r = i;
-            for (int bit = 0; bit < 8; ++bit) r = (r >> 1) ^ ((r & 1) != 0 ? 0xEDB88320u : 0u);
-            remainders[i] = r;
-        }
-        return remainders;
-    }();
-    std::uint32_t crc = 0xFFFFFFFFu;
-    for (const std::uint8_t byte : bytes) crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF];
-    return ~crc;
-}
-
 /// What is wrong with a PNG's chain of chunks, or null: it must reach IEND, and the chunks that
 /// decoding depends on (their names begin with a capital) must match their checksums.
 inline const char* png_defect(std::span<const std::uint8_t> bytes) {
@@ -107,7 +90,8 @@ inline const char* png_defect(std::span<const std::uint8_t> bytes) {
         const std::size_t length = u32(at);
         if (length > bytes.size() - at - kAround) return "it is truncated (a PNG chunk is cut off)";
         const bool critical = (bytes[at + 4] & 0x20) == 0;
-        if (critical && crc32(bytes.subspan(at + 4, length + 4)) != u32(at + 8 + length))
+        if (critical &&
+            crc32(std::as_bytes(bytes.subspan(at + 4, length + 4))) != u32(at + 8 + length))
             return "it is damaged (a PNG chunk's checksum does not match)";
         if (u32(at + 4) == kEnd) return nullptr;
         at += kAround + length;

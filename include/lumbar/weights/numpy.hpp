@@ -1,6 +1,7 @@
 // Weights from NumPy: .npz, a zip archive of named arrays, and .npy, a single one. Opt-in.
 #pragma once
 
+#include <lumbar/core/crc32.hpp>
 #include <lumbar/core/file.hpp>
 #include <lumbar/weights/limits.hpp>
 #include <lumbar/weights/npy.hpp>
@@ -103,6 +104,10 @@ LUMBAR_COLD inline Result<Weights> try_read_numpy(std::span<const std::byte> byt
         }
         const auto content = detail::try_unpack(entry, room, inflate, builder, who);
         if (!content) return content.error();
+        if (detail::crc32(*content) != entry.crc) {
+            return Error(Error::Code::format,
+                         who + "its checksum does not match its bytes; fetch the file again");
+        }
         if (entry.method != 0) room -= entry.size;
         Result<TensorData> array = detail::try_read_npy(*content, who);
         if (!array) return array.error();

@@ -130,6 +130,10 @@ class Pickle {
             return fail(
                 {"it has more than ", limit, " operations (LoadLimits::pickle_operations)"});
         }
+        // An operation is a byte at least, and what an honest file lists it lists once.
+        if (count > file_->bytes.size() - operations_) {
+            return fail({"it repeats more items than the file has bytes"});
+        }
         operations_ += count;
         return true;
     }
@@ -375,6 +379,10 @@ class Pickle {
     LUMBAR_COLD bool make_persistent() {
         std::uint32_t id = 0;
         if (!pop(id)) return false;
+        if (persistent_.size() == file_->limits.tensors) {
+            return fail(
+                {"it has more than ", file_->limits.tensors, " tensors (LoadLimits::tensors)"});
+        }
         Value value;
         value.kind = Kind::persistent;
         value.number = static_cast<std::int64_t>(persistent_.size());

@@ -3,7 +3,8 @@
 //
 //     (local header | data)... | central directory | [zip64 end, its locator] | end record
 //
-// Checksums are not compared: PyTorch itself does not, and can be told not to write them.
+// Checksums are left to whoever reads the entries: NumPy compares them, PyTorch does not, and can be
+// told not to write them.
 #pragma once
 
 #include <lumbar/core/error.hpp>
@@ -28,6 +29,7 @@ namespace detail {
 struct ZipEntry {
     std::string_view name;
     int method = 0;                   ///< 0: stored; 8: deflate
+    std::uint32_t crc = 0;            ///< CRC-32 of what it unpacks to
     std::uint64_t size = 0;           ///< uncompressed, as the archive claims
     std::span<const std::byte> data;  ///< as it lies in the archive
     std::size_t header = 0;           ///< where its local header begins
@@ -157,6 +159,7 @@ class ZipDirectory {
                                 ZipEntry& entry) {
         if ((get<std::uint16_t>(at + 8) & kEncrypted) != 0) return fail(entry, {"is encrypted"});
         entry.method = get<std::uint16_t>(at + 10);
+        entry.crc = get<std::uint32_t>(at + 16);
         std::uint64_t stored = get<std::uint32_t>(at + 20);
         entry.size = get<std::uint32_t>(at + 24);
         std::uint64_t header = get<std::uint32_t>(at + 42);

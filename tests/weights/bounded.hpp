@@ -1,0 +1,28 @@
+// Loading with a bound on memory.
+#pragma once
+
+#include <oracle/allocation_counts.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lumbar_test {
+
+/// load(bytes) of a file's bytes, which end where their block ends, so that a sanitizer sees a read
+/// beyond them. What is allocated meanwhile, freed or not, must stay within `times` the file, and
+/// 64 KiB for messages and what every reader has.
+template <class Load>
+auto load_bounded(const std::string& file, std::size_t times, Load&& load) {
+    const std::vector<char> exact(file.begin(), file.end());
+    const std::size_t before = allocated_bytes;
+    auto result = load(std::as_bytes(std::span(exact)));
+    const std::size_t taken = allocated_bytes - before;
+    CHECK(taken <= times * file.size() + (std::size_t{64} << 10));
+    return result;
+}
+
+}  // namespace lumbar_test
