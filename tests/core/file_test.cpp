@@ -92,6 +92,18 @@ TEST_CASE("a sparse file that claims a gigantic size takes no memory") {
     CHECK(contains(failure(path), "has 4398046511104 bytes; at most"));
 }
 
+TEST_CASE("a file that ends before its size, as one that is still written, is an error") {
+    const std::string path = "/sys/kernel/mm/transparent_hugepage/enabled";
+    std::error_code error;
+    if (std::filesystem::file_size(path, error) != 4096 || error) {
+        MESSAGE("skipped: no file of the kernel that claims a page");
+        return;
+    }
+    CHECK(contains(failure(path),
+                   "although it had 4096 when it was opened; is it still being "
+                   "written?"));
+}
+
 TEST_CASE("a file of the kernel that claims no size counts as empty") {
     if (!std::filesystem::exists("/proc/self/status")) {
         MESSAGE("skipped: no /proc");

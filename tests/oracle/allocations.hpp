@@ -40,6 +40,15 @@ LUMBAR_TEST_NOINLINE void* operator new(std::size_t bytes, std::align_val_t alig
 LUMBAR_TEST_NOINLINE void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
     return lumbar_test::counted(std::malloc(bytes + !bytes), bytes);
 }
+// Arrays too: AddressSanitizer has operators of its own for them.
+LUMBAR_TEST_NOINLINE void* operator new[](std::size_t bytes) { return operator new(bytes); }
+LUMBAR_TEST_NOINLINE void* operator new[](std::size_t bytes, const std::nothrow_t& none) noexcept {
+    return operator new(bytes, none);
+}
+LUMBAR_TEST_NOINLINE void operator delete[](void* memory) noexcept { std::free(memory); }
+LUMBAR_TEST_NOINLINE void operator delete[](void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
 LUMBAR_TEST_NOINLINE void operator delete(void* memory) noexcept { std::free(memory); }
 LUMBAR_TEST_NOINLINE void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 LUMBAR_TEST_NOINLINE void operator delete(void* memory, std::align_val_t) noexcept {

@@ -81,6 +81,49 @@ TEST_CASE("another shape is told with both, and what the file says it is for") {
           "the file says that it is for 'resnet18'");
 }
 
+TEST_CASE("a shape of as many elements is another shape") {
+    struct Case {
+        std::size_t tensor;
+        Dims shape;
+        std::string words;
+    };
+    const Case cases[] = {
+        {0,
+         {3, 2, 1, 1},
+         "conv1.weight (expected [2, 3, 1, 1], found [3, 2, 1, 1])"},  // transposed
+        {0, {6, 1, 1, 1}, "conv1.weight (expected [2, 3, 1, 1], found [6, 1, 1, 1])"},  // depthwise
+        {0, {2, 1, 1, 1}, "conv1.weight (expected [2, 3, 1, 1], found [2, 1, 1, 1])"},  // in groups
+        {5, {4, 1}, "fc.weight (expected [2, 2], found [4, 1])"},
+        {5, {4}, "fc.weight (expected [2, 2], found [4])"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.words);
+        std::vector<NamedTensor> all = tensors();
+        all[c.tensor] = tensor(all[c.tensor].name, c.shape);
+        CHECK(message(std::move(all)) ==
+              "w does not fit tiny: 1 of 7 tensors is misshapen: " + c.words);
+    }
+}
+
+TEST_CASE("whole numbers where floats are needed are told with their type") {
+    const std::vector<NamedTensor> all = tensors();
+    const std::vector<std::byte> bytes(64);
+    Weights::Builder builder("w");
+    for (const NamedTensor& t : all) {
+        const bool whole = t.name == "conv1.weight", flag = t.name == "bn1.bias";
+        builder.add(t.name, contiguous_tensor(whole  ? Dtype::i64
+                                              : flag ? Dtype::boolean
+                                                     : Dtype::f32,
+                                              t.shape, bytes));
+    }
+    const Weights weights = std::move(builder).try_build().value();
+    const Result<Graph> bound = try_bind_weights(tiny(), weights, false);
+    REQUIRE_FALSE(bound);
+    CHECK(bound.error().message() ==
+          "w does not fit tiny: 2 of 7 tensors are not of a floating-point type: conv1.weight "
+          "(I64), bn1.bias (BOOL)");
+}
+
 TEST_CASE("an empty tensor of a vast shape is misshapen like any other") {
     std::vector<NamedTensor> all = tensors();
     constexpr std::int64_t kVast = std::int64_t{1} << 40;

@@ -2,6 +2,8 @@
 // here once more.
 #include "weights/scratch.hpp"
 
+#include <lumbar/image/imagenet_labels.hpp>
+#include <lumbar/image/top_k.hpp>
 #include <lumbar/models/resnet.hpp>
 #include <lumbar/models/vgg.hpp>
 #include <lumbar/runtime/compile.hpp>
@@ -20,6 +22,8 @@ using lumbar_test::Scratch;
 using namespace std::string_literals;
 
 namespace {
+
+const std::string kData = LUMBAR_SOURCE_DIR "/tests/weights/data/";
 
 std::string loading(const std::string& path) {
     const Result<Weights> weights = try_load_weights(path);
@@ -59,6 +63,24 @@ TEST_CASE("a file that is no weights is named, with what to do") {
 
 TEST_CASE("a download that was cut off says so, with what to do") {
     const Scratch scratch;
+    struct Case {
+        std::string file, message;
+    };
+    for (const Case& c :
+         {Case{"zip_types.pth",
+               "not a valid PyTorch file: it does not end with a zip archive's end record; it may "
+               "be cut off, or something was added to it: fetch it again"},
+          Case{"legacy_wrapped.pth",
+               "not a valid PyTorch file: storage '94' needs 16 bytes, of which 6 are there: the "
+               "file is cut off; fetch it again"},
+          Case{"tar_python2.pth",
+               "not a valid PyTorch file: a tar member is cut off at byte 1; fetch it again"}}) {
+        const auto whole = try_read_file(kData + c.file).value()->span();
+        const std::string path = scratch.path(c.file);
+        (void)scratch.write(c.file, std::string(reinterpret_cast<const char*>(whole.data()),
+                                                whole.size() * 9 / 10));
+        CHECK(loading(path) == path + ": " + c.message);
+    }
     const std::string path = scratch.path("resnet18.safetensors");
     const Weights weights = Weights::from_tensors({{"w", {8}, std::vector<float>(8)}});
     save_safetensors(path, weights.tensors());
@@ -69,6 +91,40 @@ TEST_CASE("a download that was cut off says so, with what to do") {
           path +
               ": not a valid safetensors file: the file is cut off: its tensors need 32 bytes "
               "after the header, and 22 are there; fetch it again");
+}
+
+TEST_CASE("what is more than weights, or less, is told with how to save the weights") {
+    struct Case {
+        std::string file, message;
+    };
+    for (const Case& c :
+         {Case{"module_zip.pth",
+               "is no plain state dict: it names the Python object "
+               "'torch.nn.modules.linear.Linear', as a whole pickled module or the state of a "
+               "training does; save the tensors alone, if you trust the file: python3 -c \"import "
+               "torch; m = torch.load('IN', map_location='cpu', weights_only=False); "
+               "torch.save(m['model'] if isinstance(m, dict) else m.state_dict(), 'OUT.pth')\""},
+          Case{"torchscript.pt",
+               "is TorchScript, a program with its weights, which is not read here; save the "
+               "weights alone: python3 -c \"import torch; m = torch.jit.load('IN', "
+               "map_location='cpu'); torch.save(m.state_dict(), 'OUT.pth')\""},
+          Case{"quantised.pth",
+               "holds quantised tensors ('torch._utils._rebuild_qtensor'), which are not read "
+               "here; give the weights of the network before it was quantised"}}) {
+        const std::string path = kData + "refused/" + c.file;
+        CHECK(loading(path) == path + ": " + c.message);
+    }
+}
+
+TEST_CASE("names of other classes than the weights have are told with both numbers") {
+    const Network network = compile(resnet18(), synthetic_weights(resnet18({.classes = 10})),
+                                    {.height = 32, .width = 32, .threads = 1});
+    const Tensor logits = network(synthetic_input({1, 3, 32, 32}));
+    const auto top = try_top_k(logits, 5, labels::imagenet);
+    REQUIRE_FALSE(top);
+    CHECK(top.error().message() ==
+          "top_k: 10 logits but 1000 labels; give the names of the classes that the weights were "
+          "trained for");
 }
 
 TEST_CASE("the wrong model is told with the right one") {

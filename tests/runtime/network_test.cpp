@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <thread>
@@ -285,6 +286,40 @@ TEST_CASE("shapes are compared exactly, but for the ones that old files have") {
     CHECK(message({2, 1, 1, 7}, {1, 2}).empty());
     CHECK(contains(message({2, 1, 7, 1}, {2}), "a.weight (expected [2, 1, 1, 7]"));
     CHECK(contains(message({2, 1, 1, 7}, {2, 1}), "n.weight (expected [2]"));
+}
+
+TEST_CASE("weights that are no sensible numbers do no harm") {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+    struct Case {
+        const char* name;  // of the tensors that are spoiled: how their names end
+        float value;
+        bool finite;
+    };
+    constexpr Case cases[] = {
+        {"", kNan, false},
+        {"", kInfinity, false},
+        {"", 1e38f, false},
+        {"", 1e-40f, true},
+        {".running_var", 0.0f, true},
+        {".running_var", -1.0f, false},
+        {".running_var", kNan, false},
+        {".running_var", kInfinity, true},
+    };
+    const Tensor image = synthetic_input({1, 3, 64, 64});
+    for (const Case& c : cases) {
+        CAPTURE(c.name);
+        CAPTURE(c.value);
+        std::vector<NamedTensor> tensors = small_tensors();
+        for (NamedTensor& t : tensors) {
+            if (t.name.ends_with(c.name)) std::fill(t.values.begin(), t.values.end(), c.value);
+        }
+        const Network network = compile(small_graph(), Weights::from_tensors(std::move(tensors)),
+                                        {.height = 64, .width = 64, .threads = 1});
+        const Tensor logits = network(image);
+        CHECK(std::all_of(logits.values().begin(), logits.values().end(),
+                          [](float x) { return std::isfinite(x); }) == c.finite);
+    }
 }
 
 TEST_CASE("sizes that nothing can hold are refused") {

@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,9 +37,9 @@ inline Result<Weights> load(const std::string& file) {
 inline void check_all(const std::vector<Malformed>& files) {
     for (const Malformed& file : files) {
         CAPTURE(file.what);
-        const auto begin = std::chrono::steady_clock::now();
+        const std::clock_t begin = std::clock();  // of this process, whatever else runs
         const auto result = load(file.file);
-        CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+        CHECK(std::clock() - begin < 5 * CLOCKS_PER_SEC);
         if (file.message.empty()) {
             if (!result) FAIL(result.error().message());
             continue;

@@ -64,9 +64,9 @@ inline Result<std::span<const float>> single_logits(const ConstTensorView& logit
 
 inline Status check_labels(std::size_t logits, std::size_t labels) {
     if (logits == labels) return Success{};
-    std::string hint;
+    std::string hint = "; give the names of the classes that the weights were trained for";
     if (logits == labels + 1)
-        hint = " (TensorFlow's networks have one class more, the background, at index 0)";
+        hint += " (TensorFlow's networks have one class more, the background, at index 0)";
     return Error(Error::Code::argument, "top_k: " + std::to_string(logits) + " logits but " +
                                             std::to_string(labels) + " labels" + hint);
 }
