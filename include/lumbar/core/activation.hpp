@@ -2,10 +2,9 @@
 // floating-point type, so that kernels, oracles and documentation agree on them.
 #pragma once
 
-#include <lumbar/config/config.hpp>
+#include <lumbar/core/non_finite.hpp>
 
 #include <cmath>
-#include <limits>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -46,7 +45,7 @@ template <class T>
 T activate(Activation a, T x) {
     switch (a) {
         case Activation::none: return x;
-        case Activation::relu: return clamp_nan(x, T(0), std::numeric_limits<T>::infinity());
+        case Activation::relu: return clamp_nan(x, T(0), T(kPositiveInfinity));
         case Activation::relu6: return clamp_nan(x, T(0), T(6));
         case Activation::hard_swish: return x * clamp_nan(x + T(3), T(0), T(6)) / T(6);
         case Activation::hard_sigmoid: return clamp_nan(x + T(3), T(0), T(6)) / T(6);

@@ -46,7 +46,7 @@ namespace detail {
 
 /// An integer in the order of the floats, NaN below all, -0 equal to +0. It looks at the bits, so
 /// that it holds under -ffast-math too, where comparisons with NaN may mean anything.
-inline std::int64_t rank_of(float x) {
+inline std::int64_t rank_of(const float& x) {
     const auto bits = std::bit_cast<std::uint32_t>(x);
     const std::int64_t magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000) return std::numeric_limits<std::int64_t>::min();
@@ -103,7 +103,7 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, int k) {
     constexpr std::int64_t infinity = 0x7F800000;
     const std::int64_t greatest_rank = order.front().rank;
     const bool finite = greatest_rank > -infinity && greatest_rank < infinity;
-    const auto weight = [=](float x) {
+    const auto weight = [=](const float& x) {
         const std::int64_t rank = detail::rank_of(x);
         if (rank < -infinity) return 0.0;  // NaN
         if (rank == greatest_rank) return 1.0;
@@ -116,7 +116,7 @@ inline std::vector<Prediction> top_k(std::span<const float> logits, int k) {
     std::vector<Prediction> best;
     best.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-        const float logit = logits[static_cast<std::size_t>(order[i].index)];
+        const float& logit = logits[static_cast<std::size_t>(order[i].index)];
         const double probability = sum > 0.0 ? weight(logit) / sum : 0.0;
         best.push_back({order[i].index, logit, static_cast<float>(probability)});
     }

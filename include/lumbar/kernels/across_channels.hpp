@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -26,8 +25,8 @@ LUMBAR_NEVER_INLINE void softmax(const ChannelVector& c) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
     const int groups = (c.channels + L - 1) / L;
-    float largest = -std::numeric_limits<float>::infinity();
-    for (int i = 0; i < c.channels; ++i) {
+    float largest = c.in[0];
+    for (int i = 1; i < c.channels; ++i) {
         largest = std::max(largest, c.in[(i / L) * c.in_group + i % L]);
     }
     float sum = 0.0f;

@@ -4,9 +4,8 @@
 #pragma once
 
 #include <lumbar/core/activation.hpp>
+#include <lumbar/core/non_finite.hpp>
 #include <lumbar/simd/simd.hpp>
-
-#include <limits>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -14,21 +13,20 @@ LUMBAR_NAMESPACE_BEGIN
 struct Epilogue {
     enum class Kind { none, clamp, hard_swish, hard_sigmoid, sigmoid };
     Kind kind = Kind::none;
-    float low = -std::numeric_limits<float>::infinity();
-    float high = std::numeric_limits<float>::infinity();
+    float low = kNegativeInfinity;
+    float high = kPositiveInfinity;
 
     /// No activation, ReLU or ReLU6: no more than the two bounds.
     constexpr bool is_clamp() const { return kind == Kind::none || kind == Kind::clamp; }
 
     static constexpr Epilogue of(Activation a) {
-        constexpr float inf = std::numeric_limits<float>::infinity();
         switch (a) {
             case Activation::none: return {};
-            case Activation::relu: return {Kind::clamp, 0.0f, inf};
+            case Activation::relu: return {Kind::clamp, 0.0f, kPositiveInfinity};
             case Activation::relu6: return {Kind::clamp, 0.0f, 6.0f};
             case Activation::hard_swish: return {Kind::hard_swish, 0.0f, 6.0f};
             case Activation::hard_sigmoid: return {Kind::hard_sigmoid, 0.0f, 6.0f};
-            case Activation::sigmoid: return {Kind::sigmoid, -inf, inf};
+            case Activation::sigmoid: return {Kind::sigmoid, kNegativeInfinity, kPositiveInfinity};
         }
         return {};
     }

@@ -55,7 +55,8 @@ LUMBAR_NEVER_INLINE void linear_tile(const LinearTile& t, const float* in, float
     with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
         LUMBAR_UNROLL
         for (int g = 0; g < kLinearGroups; ++g) {
-            if (g >= t.out_groups) break;
+            // Not a break: the newest clang would not unroll the loop.
+            if (g >= t.out_groups) continue;
             LUMBAR_UNROLL
             for (int n = 0; n < Images; ++n) {
                 simd::store<Arch>(out + g * t.out_group + n * t.out_image, activation(acc[n][g]));

@@ -6,7 +6,6 @@
 #include <lumbar/simd/simd.hpp>
 
 #include <cstddef>
-#include <limits>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -36,9 +35,10 @@ template <class Arch>
 LUMBAR_NEVER_INLINE void max_pool_row(const PoolRow& r) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
+    const V none = simd::negative_infinity<Arch>();
     for (int x = 0; x < r.width; ++x) {
         const PoolSpan span = r.columns[x];
-        V best = simd::broadcast<Arch>(-std::numeric_limits<float>::infinity());
+        V best = none;
         const float* row = r.in + std::ptrdiff_t{span.begin} * L;
         for (int i = 0; i < r.rows.count; ++i, row += r.tap_row) {
             const float* tap = row;

@@ -211,7 +211,7 @@ LUMBAR_NEVER_INLINE void winograd_output(const float* points, std::ptrdiff_t ste
     float* out = to.out;
     LUMBAR_UNROLL
     for (int r = 0; r < OutRows; ++r, out += to.out_row) {
-        if (r >= to.rows) break;
+        if (r >= to.rows) continue;  // not a break: the newest clang would not unroll
         LUMBAR_UNROLL
         for (int c = 0; c < OutColumns; ++c) {
             if (c < to.columns) {

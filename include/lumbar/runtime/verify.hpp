@@ -6,6 +6,7 @@
 //     {"height": 224, "width": 224, "seed": 1, "tolerance": 1e-4, "logits": [0.25, ...]}
 #pragma once
 
+#include <lumbar/core/non_finite.hpp>
 #include <lumbar/runtime/compile.hpp>
 #include <lumbar/weights/synthetic.hpp>
 
@@ -79,7 +80,7 @@ LUMBAR_COLD inline Result<Probe> try_make_probe(const Network& network, std::uin
     }
     Result<std::vector<float>> logits = detail::try_run_probe(network, probe);
     if (!logits) return logits.error();
-    if (!std::all_of(logits->begin(), logits->end(), [](float v) { return std::isfinite(v); })) {
+    if (!std::all_of(logits->begin(), logits->end(), is_finite)) {
         return Error(Error::Code::weights,
                      network.name() + ": its logits are not finite, which no probe can hold");
     }
@@ -156,10 +157,12 @@ LUMBAR_COLD inline Result<Verification> try_verify(const Network& network, const
     double largest = 0.0;
     for (std::size_t i = 0; i < probe.logits.size(); ++i) {
         const double expected = static_cast<double>(probe.logits[i]);
-        const double off = std::abs(static_cast<double>((*logits)[i]) - expected);
+        const double off = is_finite((*logits)[i])
+                               ? std::abs(static_cast<double>((*logits)[i]) - expected)
+                               : std::numeric_limits<double>::max();
         largest = std::max(largest, std::abs(expected));
-        if (!(off <= result.error)) {
-            result.error = std::isnan(off) ? std::numeric_limits<double>::infinity() : off;
+        if (off > result.error) {
+            result.error = off;
             result.worst = i;
         }
     }

@@ -25,8 +25,10 @@
 #include <xsimd/xsimd.hpp>
 #endif
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -117,6 +119,16 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> broadcast(float x) {
     return Vector<Arch>(x);
 }
 
+/// Minus infinity in all lanes; compilers do not see that it is (see core/non_finite.hpp).
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> negative_infinity() {
+    std::uint32_t bits = 0xFF800000;
+#if defined(__GNUC__) || defined(__clang__)
+    asm("" : "+r"(bits));
+#endif
+    return broadcast<Arch>(std::bit_cast<float>(bits));
+}
+
 /// Asks for the cache line of an address, which need not be valid, to be brought into L2.
 LUMBAR_ALWAYS_INLINE void prefetch([[maybe_unused]] const float* p) {
 #if defined(__GNUC__) || defined(__clang__)
@@ -164,12 +176,31 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> fma(const Vector<Arch>& a, const Vector<Arch>&
     }
 }
 
+// Under -ffast-math compilers take max(a, b) for max(b, a), which decides what becomes of NaN: the
+// instruction itself, there.
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ && defined(__SSE2__)
+#if defined(__AVX__)
+#define LUMBAR_MINMAX_(name, c, r, a, b) \
+    asm("v" name " {%2, %1, %0|%0, %1, %2}" : "=" c(r) : c(a), c(b))
+#else
+#define LUMBAR_MINMAX_(name, c, r, a, b) asm(name " {%2, %0|%0, %2}" : "=" c(r) : "0"(a), c(b))
+#endif
+#endif
+
 /// a > b ? a : b, lane by lane; b where either is NaN.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> greater_or_second(const Vector<Arch>& a, const Vector<Arch>& b) {
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return a > b ? a : b;
     } else {
+#if defined(LUMBAR_MINMAX_)
+        auto r = a.data;
+#if defined(__AVX512F__)
+        if constexpr (sizeof(r) == 64) LUMBAR_MINMAX_("maxps", "v", r, a.data, b.data);
+#endif
+        if constexpr (sizeof(r) <= 32) LUMBAR_MINMAX_("maxps", "x", r, a.data, b.data);
+        return r;
+#else
         // One instruction on x86, defined as just this; xsimd::max has its operands in an order
         // that differs between versions, and g++ 12 makes two instructions of the selection (2 to
         // 5 % of MobileNet V2's expansions).
@@ -183,6 +214,7 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> greater_or_second(const Vector<Arch>& a, const
         if constexpr (sizeof(Vector<Arch>) == 16) return _mm_max_ps(a, b);
 #endif
         return xsimd::select(a > b, a, b);
+#endif
     }
 }
 
@@ -192,6 +224,14 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> less_or_second(const Vector<Arch>& a, const Ve
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return a < b ? a : b;
     } else {
+#if defined(LUMBAR_MINMAX_)
+        auto r = a.data;
+#if defined(__AVX512F__)
+        if constexpr (sizeof(r) == 64) LUMBAR_MINMAX_("minps", "v", r, a.data, b.data);
+#endif
+        if constexpr (sizeof(r) <= 32) LUMBAR_MINMAX_("minps", "x", r, a.data, b.data);
+        return r;
+#else
 #if defined(__AVX512F__)
         if constexpr (sizeof(Vector<Arch>) == 64) return _mm512_min_ps(a, b);
 #endif
@@ -202,6 +242,7 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> less_or_second(const Vector<Arch>& a, const Ve
         if constexpr (sizeof(Vector<Arch>) == 16) return _mm_min_ps(a, b);
 #endif
         return xsimd::select(a < b, a, b);
+#endif
     }
 }
 
@@ -218,8 +259,9 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> max_or_nan(const Vector<Arch>& running, const 
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return running >= x || running != running ? running : x;
     } else {
-        // Not running != running: xsimd 8.1 compares with an ordered predicate, false for NaN.
-        return xsimd::select(x == x, greater_or_second<Arch>(x, running), x);
+        // Equal where neither is NaN (zeros may differ in sign); one of them is NaN where either
+        // is, and stays NaN with more bits set. No comparison, which -ffast-math would remove.
+        return greater_or_second<Arch>(x, running) | greater_or_second<Arch>(running, x);
     }
 }
 
