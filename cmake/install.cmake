@@ -20,5 +20,22 @@ install(FILES ${PROJECT_BINARY_DIR}/lumbar-config.cmake
               ${PROJECT_BINARY_DIR}/lumbar-config-version.cmake
               ${CMAKE_CURRENT_LIST_DIR}/lumbar-xsimd.cmake
               ${CMAKE_CURRENT_LIST_DIR}/lumbar-image.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/lumbar-embed.cmake
         DESTINATION ${lumbar_package_dir})
+
+# lumbar.pc, where it finds the headers wherever the prefix is moved to.
+configure_file(${CMAKE_CURRENT_LIST_DIR}/lumbar.pc.in ${PROJECT_BINARY_DIR}/lumbar.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/lumbar.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+
+# The single headers, off the include path: lumbar.hpp, and with pictures lumbar_image.hpp.
+set(lumbar_single_dir ${PROJECT_BINARY_DIR}/single_include)
+install(CODE "
+    foreach(header lumbar lumbar_image)
+        set(headers_of_lumbar_image lumbar/lumbar.hpp lumbar/image.hpp lumbar/image/imagenet_labels.hpp)
+        execute_process(COMMAND \"${CMAKE_COMMAND}\" -P \"${CMAKE_CURRENT_LIST_DIR}/amalgamate.cmake\"
+                                \"${lumbar_single_dir}/\${header}.hpp\" \${headers_of_\${header}}
+                        COMMAND_ERROR_IS_FATAL ANY)
+    endforeach()")
+install(DIRECTORY ${lumbar_single_dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/lumbar)
+
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/lumbar)

@@ -5,8 +5,9 @@ set -eu
 PACKAGES="g++ cmake ninja-build libxsimd-dev nlohmann-json3-dev libstb-dev libeigen3-dev doctest-dev
           libcli11-dev libbenchmark-dev zlib1g-dev fonts-dejavu-core"
 # The test of the shipped model reads the data set's test pictures; tests/conformance ONNX's cases;
-# Dask, an engine with many processes, runs classify --stream.
-TEST_PACKAGES="dataset-fashion-mnist libonnx-testdata python3-distributed"
+# Dask, an engine with many processes, runs classify --stream; tests/build asks pkg-config for an
+# installed Lumbar.
+TEST_PACKAGES="dataset-fashion-mnist libonnx-testdata python3-distributed pkgconf"
 # The comparison with other runtimes: the reference networks come from PyTorch.
 PEER_PACKAGES="python3-venv python3-torch python3-torchvision"
 

@@ -39,15 +39,25 @@ inline Result<std::vector<std::string>> split_labels(std::string_view text,
 
 }  // namespace detail
 
+/// The lines of a text in memory: label i on line i, empty lines kept, line ends of either kind.
+inline Result<std::vector<std::string>> try_read_labels(std::span<const std::byte> bytes,
+                                                        const std::string& name = "memory") {
+    return detail::split_labels(
+        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), name);
+}
+/// The same; throws the Error.
+inline std::vector<std::string> read_labels(std::span<const std::byte> bytes,
+                                            const std::string& name = "memory") {
+    return try_read_labels(bytes, name).value();
+}
+
 /// The lines of a text file of at most 16 MiB: label i on line i, empty lines kept, line ends of
 /// either kind. The error names the path.
 inline Result<std::vector<std::string>> try_read_labels(const std::string& path) {
     constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 24;
     const Result<std::shared_ptr<const Bytes>> file = try_read_file(path, kMaxBytes);
     if (!file) return file.error();
-    const std::span<const std::byte> bytes = (*file)->span();
-    return detail::split_labels(
-        std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), path);
+    return try_read_labels((*file)->span(), path);
 }
 /// The same; throws the Error.
 inline std::vector<std::string> read_labels(const std::string& path) {

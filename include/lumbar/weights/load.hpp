@@ -12,7 +12,6 @@
 #include <lumbar/weights/weights.hpp>
 
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -70,8 +69,8 @@ LUMBAR_COLD inline Result<Weights> try_load_weights(const std::string& path,
     return detail::try_read_weights(content, std::move(*bytes), path, limits);
 }
 
-/// Loads weights that are in memory already, from a copy of the bytes; try_read_safetensors views
-/// them in place. `name` stands for the path in error messages.
+/// Loads weights that are in memory already, without copying them: the bytes must outlive the
+/// Weights and the networks compiled from them. `name` stands for the path in error messages.
 LUMBAR_COLD inline Result<Weights> try_load_weights(std::span<const std::byte> bytes,
                                                     const std::string& name,
                                                     const LoadLimits& limits = {}) {
@@ -79,13 +78,7 @@ LUMBAR_COLD inline Result<Weights> try_load_weights(std::span<const std::byte> b
         return Error(Error::Code::io, detail::cat({detail::origin(name), "there are ", bytes.size(),
                                                    " bytes; at most ", limits.bytes, " are read"}));
     }
-    const auto copy = Bytes::try_allocate(bytes.size());
-    if (!copy) {
-        return Error(Error::Code::io, detail::cat({detail::origin(name), "not enough memory for ",
-                                                   bytes.size(), " bytes"}));
-    }
-    if (!bytes.empty()) std::memcpy(copy->span().data(), bytes.data(), bytes.size());
-    return detail::try_read_weights(copy->span(), copy, name, limits);
+    return detail::try_read_weights(bytes, nullptr, name, limits);
 }
 
 /// try_load_weights; throws its Error.

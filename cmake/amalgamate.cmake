@@ -1,0 +1,62 @@
+# The library as one header: cmake -P cmake/amalgamate.cmake OUT [HEADER...]
+#
+# HEADER: what it shall hold, as one would include it; nothing named: lumbar/lumbar.hpp. Of an
+# opt-in header only what is named comes along: lumbar/image.hpp lumbar/runtime/tune.hpp
+# Every header of Lumbar is put where it is first included; those of others stay includes. Each
+# keeps a guard of its own, so that two such files can meet in one program.
+cmake_minimum_required(VERSION 3.25)
+
+set(include_dir ${CMAKE_CURRENT_LIST_DIR}/../include)
+set(words "")
+foreach(i RANGE 1 ${CMAKE_ARGC})
+    list(APPEND words "${CMAKE_ARGV${i}}")
+endforeach()
+list(FIND words "-P" at)
+math(EXPR at "${at} + 2")
+list(SUBLIST words ${at} -1 words)
+list(POP_FRONT words out)
+list(REMOVE_ITEM words "")
+if(out STREQUAL "")
+    message(FATAL_ERROR "usage: cmake -P amalgamate.cmake OUT [HEADER...]")
+endif()
+if(NOT words)
+    set(words lumbar/lumbar.hpp)
+endif()
+
+# Sets `result` to the text of a header with all that it includes, or to nothing where it was given
+# before. What has no guard (.inc) is text, wherever it is included.
+function(expand header result)
+    get_property(given GLOBAL PROPERTY given)
+    if(header IN_LIST given)
+        set(${result} "" PARENT_SCOPE)
+        return()
+    endif()
+    if(NOT EXISTS ${include_dir}/${header})
+        message(FATAL_ERROR "amalgamate: there is no header ${header}")
+    endif()
+    file(READ ${include_dir}/${header} text)
+    string(FIND "${text}" "#pragma once\n" once)
+    if(NOT once EQUAL -1)
+        set_property(GLOBAL APPEND PROPERTY given ${header})
+        string(MAKE_C_IDENTIFIER "${header}" guard)
+        string(REPLACE "#pragma once\n" "" text "${text}")
+        string(PREPEND text "#ifndef LUMBAR_SINGLE_${guard}\n#define LUMBAR_SINGLE_${guard}\n")
+        string(APPEND text "#endif\n")
+    endif()
+    string(REGEX MATCHALL "#include <lumbar/[^>\n]+>" lines "${text}")
+    foreach(line IN LISTS lines)
+        string(REGEX REPLACE "#include <(.*)>" "\\1" included "${line}")
+        expand(${included} body)
+        string(REPLACE "${line}\n" "${body}" text "${text}")
+    endforeach()
+    set(${result} "${text}" PARENT_SCOPE)
+endfunction()
+
+file(READ ${include_dir}/../LICENSE licence)
+string(REPLACE "\n" "\n// " licence "${licence}")
+set(all "// Lumbar in one header, made by its cmake/amalgamate.cmake. It includes xsimd and nlohmann-json.\n//\n// ${licence}\n#pragma once\n")
+foreach(header IN LISTS words)
+    expand(${header} body)
+    string(APPEND all "${body}")
+endforeach()
+file(WRITE ${out} "${all}")
