@@ -3,8 +3,8 @@
 //
 //     (local header | data)... | central directory | [zip64 end, its locator] | end record
 //
-// Checksums are left to whoever reads the entries: NumPy compares them, PyTorch does not, and can be
-// told not to write them.
+// Checksums are left to whoever reads the entries: NumPy compares them, PyTorch does not, and can
+// be told not to write them.
 #pragma once
 
 #include <lumbar/core/error.hpp>
