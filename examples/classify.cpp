@@ -72,9 +72,9 @@ void classify(const Classifier& c, Workspace& workspace, const std::string& path
 }
 
 /// Compares the network with the probe in its file, and says by how much it is off.
-bool verified(const Classifier& c) {
+bool verified(const Classifier& c, std::FILE* to) {
     const Verification v = verify(c.network, try_read_probe(c.weights).value());
-    std::fprintf(v.passed() ? stdout : stderr,
+    std::fprintf(v.passed() ? to : stderr,
                  "%s: %s: logits are off by %.2g of the largest, at most by %.2g if all is well\n",
                  c.network.name().c_str(), v.passed() ? "verified" : "WRONG NUMBERS", v.error,
                  v.tolerance);
@@ -109,7 +109,7 @@ int run(const Options& o) {
         }
     }
     const Classifier classifier = make_classifier(o);
-    if (o.verify && !verified(classifier)) return 1;
+    if (o.verify && !verified(classifier, streams ? stderr : stdout)) return 1;
     if (streams) {
 #ifdef SIGPIPE
         std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error like others

@@ -134,7 +134,7 @@ inline void classify_stream(const Classifier& classifier, const StreamOptions& o
     const auto batch = static_cast<std::size_t>(o.batch);
     const int decode_threads = o.decode_threads > 0 ? o.decode_threads : available_cpus();
 
-    std::vector<streaming::StreamSlot> slots(4 * batch + static_cast<std::size_t>(decode_threads));
+    std::vector<streaming::StreamSlot> slots(2 * batch + static_cast<std::size_t>(decode_threads));
     for (streaming::StreamSlot& slot : slots) slot.input = Tensor(classifier.network.input_shape());
     const auto source = std::make_shared<streaming::StreamSource>(in, bytes, std::move(slots));
     StreamQueue<streaming::StreamSlot>& queue = source->queue;
