@@ -21,6 +21,7 @@ install(FILES ${PROJECT_BINARY_DIR}/lumbar-config.cmake
               ${CMAKE_CURRENT_LIST_DIR}/lumbar-xsimd.cmake
               ${CMAKE_CURRENT_LIST_DIR}/lumbar-image.cmake
               ${CMAKE_CURRENT_LIST_DIR}/lumbar-embed.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/lumbar-dispatch.cmake
         DESTINATION ${lumbar_package_dir})
 
 # lumbar.pc, where it finds the headers wherever the prefix is moved to.

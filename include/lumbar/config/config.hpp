@@ -46,7 +46,18 @@
 #endif
 #define LUMBAR_JOIN_(a, b, c) a##b##c
 #define LUMBAR_JOIN(a, b, c) LUMBAR_JOIN_(a, b, c)
+#if !defined(LUMBAR_DISPATCH)
 #define LUMBAR_ABI LUMBAR_JOIN(v0_, LUMBAR_VECTORS, LUMBAR_FUSED)
+#else
+// lumbar_add_dispatch (CMake): the kernels of several instruction sets in one program. They share
+// the types of the rest, which is compiled for any x86-64; what they consist of is tagged by its
+// xsimd architecture.
+#define LUMBAR_ABI v0_dispatch
+#if defined(__SSE3__) && !defined(LUMBAR_DISPATCH_KERNELS)
+#error \
+    "lumbar_add_dispatch chooses the instruction set: compile the target without -march and -m flags"
+#endif
+#endif
 
 // clang-format off
 #define LUMBAR_NAMESPACE_BEGIN namespace lumbar { inline namespace LUMBAR_ABI {

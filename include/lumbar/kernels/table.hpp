@@ -56,10 +56,9 @@ constexpr const char* isa_name() {
     }
 }
 
-/// The kernels compiled for one architecture tag: an xsimd architecture, or simd::Scalar.
 template <class Arch>
-inline const KernelTable& kernel_table() {
-    static constexpr KernelTable table{
+constexpr KernelTable make_kernel_table() {
+    return {
         .isa = isa_name<Arch>(),
         .lanes = simd::lanes<Arch>,
         .registers = simd::registers<Arch>,
@@ -77,10 +76,22 @@ inline const KernelTable& kernel_table() {
         .softmax = &softmax<Arch>,
         .local_response_norm = &local_response_norm<Arch>,
     };
+}
+
+/// The kernels compiled for one architecture tag: an xsimd architecture, or simd::Scalar.
+template <class Arch>
+inline const KernelTable& kernel_table() {
+    static constexpr KernelTable table = make_kernel_table<Arch>();
     return table;
 }
 
+#if defined(LUMBAR_DISPATCH)
+/// The kernels of the best instruction set that the program has and this CPU can; defined by what
+/// lumbar_add_dispatch adds to the program.
+const KernelTable& native_kernels();
+#else
 /// The kernels of the including file's flags.
 inline const KernelTable& native_kernels() { return kernel_table<simd::Native>(); }
+#endif
 
 LUMBAR_NAMESPACE_END

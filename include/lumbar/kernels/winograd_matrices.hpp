@@ -22,14 +22,15 @@ struct WinogradPoints {
     static constexpr int pairs = (Inputs - 2) / 2;
     std::array<double, static_cast<std::size_t>(pairs)> point{};
 
-    constexpr double square(int pair) const {
+    LUMBAR_ALWAYS_INLINE constexpr double square(int pair) const {
         const double p = point[static_cast<std::size_t>(pair)];
         return p * p;
     }
 
     /// The coefficients, by rising powers of x^2, of the product of (x^2 - p^2) over all pairs but
     /// `without`; one more than factors, the last of them 1.
-    constexpr std::array<double, static_cast<std::size_t>(pairs) + 1> product(int without) const {
+    LUMBAR_ALWAYS_INLINE constexpr std::array<double, static_cast<std::size_t>(pairs) + 1> product(
+        int without) const {
         std::array<double, static_cast<std::size_t>(pairs) + 1> c{};
         c[0] = 1.0;
         std::size_t degree = 0;
@@ -43,7 +44,7 @@ struct WinogradPoints {
     }
 
     /// The derivative of x * product(x^2) at a point of a pair: what G divides by.
-    constexpr double divisor(int pair) const {
+    LUMBAR_ALWAYS_INLINE constexpr double divisor(int pair) const {
         const auto others = product(pair);
         double sum = 0.0, power = 1.0;
         for (int i = 0; i < pairs; ++i, power *= square(pair)) {

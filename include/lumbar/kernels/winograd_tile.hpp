@@ -135,7 +135,7 @@ LUMBAR_ALWAYS_INLINE void winograd_output_line(simd::Vector<Arch>* x) {
 
 }  // namespace detail
 
-template <int Rows, int TapsH, int Columns, int TapsW>
+template <class Arch, int Rows, int TapsH, int Columns, int TapsW>
 LUMBAR_HOT LUMBAR_NEVER_INLINE void winograd_filter_tile(const float* filter, double* points) {
     double x[TapsH * TapsW], lines[Rows * TapsW];
     for (int i = 0; i < TapsH * TapsW; ++i) x[i] = static_cast<double>(filter[i]);
@@ -247,7 +247,7 @@ constexpr WinogradTile square_winograd_tile() {
             Outputs,
             Taps,
             Taps,
-            &winograd_filter_tile<n, Taps, n, Taps>,
+            &winograd_filter_tile<Arch, n, Taps, n, Taps>,
             &winograd_input<Arch, n, n>,
             &winograd_output<Arch, n, Outputs, n, Outputs>};
 }
@@ -260,7 +260,7 @@ constexpr WinogradTile linear_winograd_tile(bool column) {
             column ? 1 : Outputs,
             column ? Taps : 1,
             column ? 1 : Taps,
-            &winograd_filter_tile<n, Taps, 1, 1>,
+            &winograd_filter_tile<Arch, n, Taps, 1, 1>,
             &winograd_input<Arch, n, 1>,
             &winograd_output<Arch, n, Outputs, 1, 1>};
 }
