@@ -63,7 +63,8 @@ int run(const Options& o) {
     canvas.text(kMargin, kMargin + 22, label + ", " + probability, {.size = 34});
     canvas.text(kMargin, kMargin + 58,
                 activation.network().name() + ": class activation map of " +
-                    std::to_string(plane.height) + " × " + std::to_string(plane.width),
+                    std::to_string(plane.height) + " × " + std::to_string(plane.width) +
+                    ", in the logit's units",
                 {.size = 19, .colour = drawing::kGrey});
     const Image seen = network.as_seen(picture, kSide);
     canvas.draw(seen, kMargin, kTop);
@@ -89,8 +90,8 @@ int main(int argc, char** argv) {
     CLI::App app{
         "Draws where a network sees the class that it gives a picture: the picture beside itself "
         "with the class activation map laid over (Grad-CAM, which is CAM for networks that end in "
-        "an average and one layer). The numbers are what a place adds to the class's logit, per "
-        "position of the map. For example:\n"
+        "an average and one layer: there the mean of the map, with what is negative and not shown, "
+        "is the class's logit without its bias). For example:\n"
         "  explain cat.jpg --model resnet50 --weights resnet50.safetensors --out cat.png"};
     o.add_to(app);
     o.add_labels_to(app);

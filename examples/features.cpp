@@ -19,7 +19,7 @@ using drawing::Box;
 using drawing::Plane;
 
 struct Options : PictureOptions {
-    std::vector<int> strides{4, 8, 16, 32};
+    std::vector<int> strides;
     std::vector<std::string> layers;
     std::string out;
     int maps = 32;
@@ -132,8 +132,13 @@ int run(const Options& o) {
     const PictureNetwork network(o);
     const Image picture = network.read(o.image);
     const std::vector<std::string_view> layers(o.layers.begin(), o.layers.end());
+    std::vector<int> strides = o.strides;
+    for (const int stride : {4, 8, 16, 32}) {
+        if (!o.strides.empty()) break;
+        if (!features(network.graph, {stride}).error()) strides.push_back(stride);
+    }
     const Graph graph = layers.empty()
-                            ? features(network.graph, o.strides,
+                            ? features(network.graph, strides,
                                        o.expanded ? FeatureTap::expanded : FeatureTap::block)
                             : features(network.graph, std::span<const std::string_view>(layers));
     const Network backbone =
@@ -149,7 +154,7 @@ int run(const Options& o) {
     const std::vector<FeatureInfo> info = feature_info(backbone.source_graph());
     for (std::size_t i = 0; i < info.size(); ++i) {
         const std::string title =
-            layers.empty() ? "stride " + std::to_string(o.strides[i]) : o.layers[i];
+            layers.empty() ? "stride " + std::to_string(strides[i]) : o.layers[i];
         std::string file = backbone.name() + " " + title + ".png";
         std::replace_if(
             file.begin(), file.end(), [](char c) { return c == ' ' || c == '/'; }, '_');
@@ -168,10 +173,12 @@ int main(int argc, char** argv) {
         "maps that vary most, and the scale of their colours. For example:\n"
         "  features cat.jpg --model resnet50 --weights resnet50.safetensors --out maps"};
     o.add_to(app);
-    app.add_option("--strides", o.strides, "pixels of the input between neighbours in a map")
+    app.add_option("--strides", o.strides,
+                   "pixels of the input between neighbours in a map; usual: those that there are")
         ->delimiter(',')
         ->allow_extra_args(false);
-    app.add_option("--layers", o.layers, "modules instead, as the weights name them: layer1,layer2")
+    app.add_option("--layers", o.layers,
+                   "modules instead, as the library names them (summary lists them): layer1,layer2")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_flag("--expanded", o.expanded, "MobileNet's wide maps instead of its narrow ones");

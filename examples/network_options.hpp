@@ -71,9 +71,7 @@ struct ChosenNetwork {
             const auto asked = parse_numerics(o.numerics);
             const Numerics numerics = asked ? *asked : recognise_numerics(*model, weights);
             graph = make(model->name, {.numerics = numerics});
-            preset = numerics == Numerics::tf   ? presets::tensorflow
-                     : model->weights().empty() ? presets::imagenet.with_size(model->input_size)
-                                                : *presets::find(model->weights()[0].preset);
+            preset = usual_preset(*model, numerics);
         }
         if (o.size > 0) preset = preset.with_size(o.size);
         if (o.crop == "squash") {
@@ -123,5 +121,18 @@ struct ChosenNetwork {
     }
 
    private:
+    /// Whose names the tensors have tells how pictures are prepared; otherwise the model's best
+    /// known file does.
+    lumbar::Preprocess usual_preset(const lumbar::ModelInfo& model,
+                                    lumbar::Numerics numerics) const {
+        using namespace lumbar;
+        const Dialect* dialect = recognise_dialect(graph, weights);
+        std::string_view name = model.weights().empty() ? "imagenet" : model.weights()[0].preset;
+        if (dialect && *dialect->preset) name = dialect->preset;
+        if (numerics == Numerics::tf) name = "tensorflow";
+        const Preprocess& preset = *presets::find(name);
+        return preset.height == 224 ? preset.with_size(model.input_size) : preset;
+    }
+
     static std::string folder() { return LUMBAR_SOURCE_DIR "/examples/fashion_mnist/"; }
 };

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -49,6 +50,32 @@ double activation_megabytes(const Graph& graph, int size) {
     return static_cast<double>(network.arena_bytes()) * 1e-6;
 }
 
+/// What papers print where it is not the same, and why; nullptr: nothing.
+const char* papers_figures(std::string_view model) {
+    struct Row {
+        std::string_view model;
+        const char* figures;
+    };
+    static constexpr Row kRows[] = {
+        {"vgg16", "138 M parameters, 15.5 G MACs: these"},
+        {"vgg19", "144 M parameters, 19.6 G MACs: these"},
+        {"resnet50",
+         "25.5 M parameters: these; 3.8 G MACs have its stride (resnet50_v1) and no projections"},
+        {"resnet50_v1", "3.8 G MACs do not count the projections of shortcuts"},
+        {"mobilenet_v1", "4.2 M parameters, 0.569 G MACs: these"},
+        {"mobilenet_v2", "3.4 M parameters do not count batch normalisation; 0.3 G MACs: these"},
+        {"mobilenet_v3_large", "5.4 M parameters, 0.219 G MACs: these, rounded otherwise"},
+        {"mobilenet_v3_small", "2.5 M parameters, 0.056 G MACs: these, rounded otherwise"},
+        {"googlenet", "6.8 M parameters, 1.5 G MACs: with 5x5 kernels, see inception_v1"},
+        {"inception_v1", "6.8 M parameters, 1.5 G MACs: thousands of 1024, without biases"},
+        {"inception_v2", "3.8 to 4.8 G MACs: its branches' widths are not printed, these are V3's"},
+    };
+    for (const Row& row : kRows) {
+        if (row.model == model) return row.figures;
+    }
+    return nullptr;
+}
+
 void print(const Graph& graph, int size, const ModelInfo& info) {
     const std::vector<Shape> shapes = try_infer_shapes(graph, 1, {size, size}).value();
     const std::vector<ReceptiveField> fields = receptive_fields(graph);
@@ -72,8 +99,9 @@ void print(const Graph& graph, int size, const ModelInfo& info) {
     std::printf("\n%s at %dx%d\n", graph.name().c_str(), size, size);
     std::printf("  parameters      %15lld\n", static_cast<long long>(parameter_count(graph)));
     std::printf("  MACs            %15.0f  (%.3f G; twice as many FLOPs)\n", total, total * 1e-9);
-    std::printf("  published       %15lld parameters, %.3f G MACs at %d with its own classes\n",
-                static_cast<long long>(info.parameters), info.gmacs, info.input_size);
+    if (const char* figures = papers_figures(info.name)) {
+        std::printf("  the paper       %s\n", figures);
+    }
     std::printf("  arena           %15zu bytes of activations\n", network.arena_bytes());
     std::printf("  packed weights  %15zu bytes for %s\n", network.packed_bytes(), network.isa());
     std::printf("  steps           %15zu after fusion, of %d nodes\n", network.steps().size(),

@@ -151,7 +151,7 @@ TEST_CASE("an image that is too small names the model and the layer") {
     CHECK(shapes.error().message().starts_with("vgg16: max_pool: "));
 }
 
-TEST_CASE("scalable models have widths and TensorFlow numerics, at the same parameters") {
+TEST_CASE("scalable models have widths, and TensorFlow's numerics, at the same parameters") {
     int scalable = 0;
     for (const ModelInfo& m : models()) {
         if (!m.scalable) continue;

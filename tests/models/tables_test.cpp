@@ -12,7 +12,7 @@ TEST_CASE("every model of the registry has the published parameters and MACs") {
         REQUIRE_FALSE(graph.error());
         CHECK(parameter_count(graph) == m.parameters);
         const double gmacs = static_cast<double>(tables::macs_at(graph, m.input_size)) * 1e-9;
-        CHECK(std::abs(gmacs - m.gmacs) < 0.6e-3);
+        CHECK(std::abs(gmacs - m.gmacs) < 0.50001e-3);
     }
 }
 

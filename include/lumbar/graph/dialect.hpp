@@ -36,6 +36,7 @@ struct Dialect {
     TensorStyle style = TensorStyle::torch;
     double epsilon = 0;         ///< of all batch normalisations; 0: the graph's
     bool same_padding = false;  ///< TensorFlow's SAME, for convolutions that pad
+    const char* preset = "";    ///< how pictures are prepared (lumbar::presets); "": as the model's
 };
 
 namespace detail {

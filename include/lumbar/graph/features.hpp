@@ -170,7 +170,16 @@ LUMBAR_COLD inline Graph features(const Graph& graph, std::span<const int> strid
             if (of_stride && cuts[static_cast<std::size_t>(id)]) last = id;
         }
         if (last < 0) {
-            live.fail("features", detail::cat({"there is no feature map of stride ", stride}));
+            std::string there;
+            for (std::size_t id = 1; id < fields.size(); ++id) {
+                const ReceptiveField& f = fields[id];
+                if (f.global || !cuts[id] || f.stride.h != f.stride.w) continue;
+                const std::string one = std::to_string(f.stride.h);
+                if (there == one || there.ends_with(", " + one)) continue;
+                there += (there.empty() ? "" : ", ") + one;
+            }
+            live.fail("features", detail::cat({"there is no feature map of stride ", stride,
+                                               ", but of ", there}));
             return live;
         }
         found.push_back(tap == FeatureTap::block ? detail::end_of_block(live, last) : last);

@@ -83,11 +83,16 @@ inline constexpr Preprocess imagenet_v2{
 inline constexpr Preprocess timm{.interpolation = Interpolation::bicubic,
                                  .mean = {0.485f, 0.456f, 0.406f},
                                  .std = {0.229f, 0.224f, 0.225f}};
-/// timm's newer recipes (a1, a1h, ra2): bicubic, crop_pct 0.95.
+/// timm's recipe a1: crop_pct 0.95; and ra2 of the large networks, at 256.
 inline constexpr Preprocess timm_95 = timm.with_crop(0.95);
-/// timm with mean and deviation 0.5 (mobilenetv1_*.ra4 and others); see with_crop for crop_pct.
+inline constexpr Preprocess timm_256 = timm_95.with_size(256);
+/// timm with mean and deviation 0.5 (mobilenetv1_*.ra4), with crop_pct 0.9 (ra4 of ResNets) and
+/// 0.95 (a1h), and at 299 (inception_v3).
 inline constexpr Preprocess timm_half{
     .interpolation = Interpolation::bicubic, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}};
+inline constexpr Preprocess timm_half_90 = timm_half.with_crop(0.9);
+inline constexpr Preprocess timm_half_95 = timm_half.with_crop(0.95);
+inline constexpr Preprocess timm_half_299 = timm_half.with_size(299);
 /// TensorFlow's checkpoints as timm evaluates them (tf_*): bilinear, the central 0.875.
 inline constexpr Preprocess tensorflow{.mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}};
 /// TensorFlow's checkpoints on the whole picture, its proportions given up.
@@ -126,12 +131,22 @@ inline const Preprocess* find(std::string_view name) {
         const Preprocess* preset;
     };
     static constexpr Named kAll[] = {
-        {"imagenet", &imagenet},   {"imagenet_v2", &imagenet_v2},
-        {"timm", &timm},           {"timm_95", &timm_95},
-        {"timm_half", &timm_half}, {"tensorflow", &tensorflow},
-        {"googlenet", &googlenet}, {"inception_v3", &inception_v3},
-        {"caffe", &caffe},         {"bn_inception", &bn_inception},
-        {"bvlc", &bvlc},           {"cafferesnet", &cafferesnet},
+        {"imagenet", &imagenet},
+        {"imagenet_v2", &imagenet_v2},
+        {"timm", &timm},
+        {"timm_95", &timm_95},
+        {"timm_256", &timm_256},
+        {"timm_half_299", &timm_half_299},
+        {"timm_half_90", &timm_half_90},
+        {"timm_half_95", &timm_half_95},
+        {"timm_half", &timm_half},
+        {"tensorflow", &tensorflow},
+        {"googlenet", &googlenet},
+        {"inception_v3", &inception_v3},
+        {"caffe", &caffe},
+        {"bn_inception", &bn_inception},
+        {"bvlc", &bvlc},
+        {"cafferesnet", &cafferesnet},
     };
     for (const Named& n : kAll) {
         if (n.name == name) return n.preset;

@@ -62,7 +62,8 @@ inline constexpr Dialect kDenseNetDialects[] = {
      .rules = kDenseNetKerasRules,
      .stages = {},
      .style = TensorStyle::keras,
-     .epsilon = 1.001e-5},
+     .epsilon = 1.001e-5,
+     .preset = "imagenet"},
 };
 
 /// Normalise, activate, 1x1 to four times the growth; the same, 3x3 to the growth; what comes out

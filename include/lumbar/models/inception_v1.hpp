@@ -2,8 +2,8 @@
 // table 1; as torchvision has it, and as the paper does.
 //
 //   network         parameters     MACs at 224    names and numerics
-//   googlenet        6,624,904      1.498 G       torchvision (13,004,888 parameters with the
-//   heads) inception_v1     6,998,552      1.583 G       the paper; Caffe (bvlc_googlenet)
+//   googlenet        6,624,904      1.498 G       torchvision (13,004,888 with the heads)
+//   inception_v1     6,998,552      1.583 G       the paper; Caffe (bvlc_googlenet)
 //
 // Table 1's columns add up to 6.8 M parameters and 1.5 G operations: it counts thousands of 1024,
 // no biases, and 2.7 K for the first convolution, which has 9.4 K. (Its rows 3a to 4e are these.)

@@ -9,6 +9,8 @@
 // follow, and pictures come as BGR, 0 to 255 (presets::bn_inception). Deviations from the paper:
 // the first convolution is an ordinary one (there: separable), and the pooled branches of 4c and 4d
 // have 128 channels (figure 5: 96).
+//
+// Weights: pretrainedmodels' bn_inception-52deb4733.pth. torchvision, timm and Keras have none.
 #pragma once
 
 #include <lumbar/graph/build.hpp>

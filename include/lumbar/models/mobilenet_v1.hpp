@@ -56,7 +56,8 @@ inline constexpr Dialect kMobileNetV1Dialects[] = {{.name = "Keras",
                                                     .stages = kMobileNetV1Stages,
                                                     .style = TensorStyle::keras,
                                                     .epsilon = 1e-3,
-                                                    .same_padding = true}};
+                                                    .same_padding = true,
+                                                    .preset = "tensorflow"}};
 }  // namespace detail
 
 struct MobileNetV1Options {

@@ -91,13 +91,17 @@ inline constexpr NameRule kMobileNetV2KerasRules[] = {
     {"classifier.1", "predictions"},
 };
 inline constexpr Dialect kMobileNetV2Dialects[] = {
-    {"timm", kMobileNetV2TimmRules, kMobileNetV2Stages},
+    {.name = "timm",
+     .rules = kMobileNetV2TimmRules,
+     .stages = kMobileNetV2Stages,
+     .preset = "timm"},
     {.name = "Keras",
      .rules = kMobileNetV2KerasRules,
      .stages = {},
      .style = TensorStyle::keras,
      .epsilon = 1e-3,
-     .same_padding = true},
+     .same_padding = true,
+     .preset = "tensorflow"},
 };
 }  // namespace detail
 

@@ -171,23 +171,30 @@ inline constexpr NameRule kMobileNetV3KerasRules[] = {
     {"classifier.0", "conv_2"},
     {"classifier.3", "logits"},
 };
-/// timm's names do not tell its own networks from TensorFlow's: who says Numerics::tf does.
+/// timm's names do not tell its own networks from TensorFlow's: who says Numerics::tf does. Its
+/// minimal ones are all TensorFlow's.
 template <const auto& Stages, bool TensorFlow>
 inline constexpr Dialect kMobileNetV3Dialects[] = {
     {.name = "timm",
      .rules = kMobileNetV3TimmRules,
      .stages = Stages,
      .style = TensorStyle::torch,
-     .epsilon = TensorFlow ? 1e-3 : 1e-5},
+     .epsilon = TensorFlow ? 1e-3 : 1e-5,
+     .same_padding = TensorFlow,
+     .preset = TensorFlow ? "tensorflow" : "timm"},
     {.name = "Keras",
      .rules = kMobileNetV3KerasRules,
      .stages = {},
      .style = TensorStyle::keras,
      .epsilon = 1e-3,
-     .same_padding = true},
+     .same_padding = true,
+     .preset = "tensorflow"},
 };
-LUMBAR_COLD inline std::span<const Dialect> mobilenet_v3_dialects(std::size_t rows, Numerics n) {
-    const bool large = rows == kMobileNetV3LargeRows.size(), tf = n == Numerics::tf;
+LUMBAR_COLD inline std::span<const Dialect> mobilenet_v3_dialects(const MobileNetV3Table& table,
+                                                                  Numerics n) {
+    const bool large = table.rows.size() == kMobileNetV3LargeRows.size();
+    const bool minimal = table.activation == Activation::relu;
+    const bool tf = n == Numerics::tf || minimal;
     return large
                ? tf ? std::span<const Dialect>(kMobileNetV3Dialects<kMobileNetV3LargeStages, true>)
                     : kMobileNetV3Dialects<kMobileNetV3LargeStages, false>
@@ -233,7 +240,7 @@ LUMBAR_COLD inline Graph mobilenet_v3(const MobileNetV3Table& table,
                                       const MobileNetV3Options& options = {}) {
     Graph graph(table.name);
     const auto channels = [&](int c) { return make_divisible(c * options.width); };
-    graph.set_dialects(detail::mobilenet_v3_dialects(table.rows.size(), options.numerics));
+    graph.set_dialects(detail::mobilenet_v3_dialects(table, options.numerics));
     const double epsilon = detail::mobilenet_v3_epsilon(options.numerics);
     const auto norm = [&](Value v, std::string name) {
         return activate(batch_norm(v, std::move(name), epsilon), table.activation);

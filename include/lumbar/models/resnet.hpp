@@ -78,7 +78,8 @@ inline constexpr Dialect kResNetV1Dialects[] = {
      .rules = kResNetKerasRules,
      .stages = {},
      .style = TensorStyle::keras,
-     .epsilon = 1.001e-5},
+     .epsilon = 1.001e-5,
+     .preset = "caffe"},
 };
 
 /// Writes the blocks of one network.

@@ -79,7 +79,11 @@ template <const auto& KerasRules>
 inline constexpr Dialect kVggDialects[] = {
     {"timm", kVggTimmRules},
     {"pretrainedmodels", kVggPretrainedRules},
-    {.name = "Keras", .rules = KerasRules, .stages = {}, .style = TensorStyle::keras},
+    {.name = "Keras",
+     .rules = KerasRules,
+     .stages = {},
+     .style = TensorStyle::keras,
+     .preset = "caffe"},
 };
 
 }  // namespace detail

@@ -151,6 +151,16 @@ LUMBAR_COLD inline void take_numerics(Graph& graph, const Dialect& dialect) {
 
 }  // namespace detail
 
+/// The dialect of the graph that the weights are in, or nullptr where the graph's own names fit them
+/// best.
+LUMBAR_COLD inline const Dialect* recognise_dialect(const Graph& graph, const Weights& weights) {
+    const std::vector<Parameter> wanted = parameters(graph);
+    if (wanted.empty()) return nullptr;
+    const Dialect own;
+    const Dialect* const best = detail::best_reading(graph, wanted, own, weights).dialect;
+    return best == &own ? nullptr : best;
+}
+
 /// The weights under the graph's names. Where a prefix ("module.") or a dialect of the graph fits
 /// the file better than the graph's own names do, the tensors that it names are renamed, and the
 /// graph gets the dialect's numerics; all others stay as they are. Copies no elements.

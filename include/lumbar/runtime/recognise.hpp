@@ -47,7 +47,7 @@ struct FileModel {
 /// "tf"}; recognise_model understands them.
 LUMBAR_COLD inline Weights::Metadata model_metadata(const ModelInfo& model, Numerics numerics) {
     Weights::Metadata metadata{{kArchitectureKey, std::string(model.name)}};
-    if (model.scalable) metadata[kNumericsKey] = to_string(numerics);
+    if (model.tensorflow) metadata[kNumericsKey] = to_string(numerics);
     return metadata;
 }
 
@@ -70,7 +70,7 @@ LUMBAR_COLD inline double resemblance(const Graph& graph, const Weights& weights
 /// Which numerics a file wants. They are not in its tensors: they are what the metadata say
 /// ("numerics": "tf", or "padding": "same"), otherwise TensorFlow's for 1001 classes.
 LUMBAR_COLD inline Numerics recognise_numerics(const ModelInfo& model, const Weights& weights) {
-    if (!model.scalable) return Numerics::torch;
+    if (!model.tensorflow) return Numerics::torch;
     const auto stated = [&](const char* key) {
         const auto at = weights.metadata().find(key);
         return at != weights.metadata().end() ? std::string_view(at->second) : std::string_view();
