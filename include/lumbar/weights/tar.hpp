@@ -50,7 +50,7 @@ class TarReader {
     static constexpr std::size_t kBlock = 512;
 
     LUMBAR_COLD bool fail(const char* what) {
-        problem_ = what + std::to_string(at_);
+        problem_ = what + std::to_string(at_) + "; fetch the file again";
         at_ = bytes_.size();
         return false;
     }
