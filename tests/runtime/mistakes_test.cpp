@@ -71,14 +71,16 @@ TEST_CASE("a download that was cut off says so, with what to do") {
                "not a valid PyTorch file: it does not end with a zip archive's end record; it may "
                "be cut off, or something was added to it: fetch it again"},
           Case{"legacy_wrapped.pth",
-               "not a valid PyTorch file: storage '94' needs 16 bytes, of which 6 are there: the "
-               "file is cut off; fetch it again"},
+               "not a valid PyTorch file: storage '86989392' is cut off; fetch the file again"},
           Case{"tar_python2.pth",
-               "not a valid PyTorch file: a tar member is cut off at byte 1; fetch it again"}}) {
-        const auto whole = try_read_file(kData + c.file).value()->span();
+               "not a valid PyTorch file: a tar member is cut off at byte 2560; fetch the file "
+               "again"}}) {
+        const auto bytes = try_read_file(kData + c.file).value();
+        const auto whole = bytes->span();
+        // A tar archive ends with zeros that nothing needs.
+        const std::size_t size = c.file[0] == 't' ? whole.size() / 2 : whole.size() * 9 / 10;
         const std::string path = scratch.path(c.file);
-        (void)scratch.write(c.file, std::string(reinterpret_cast<const char*>(whole.data()),
-                                                whole.size() * 9 / 10));
+        (void)scratch.write(c.file, std::string(reinterpret_cast<const char*>(whole.data()), size));
         CHECK(loading(path) == path + ": " + c.message);
     }
     const std::string path = scratch.path("resnet18.safetensors");
