@@ -23,6 +23,10 @@ namespace {
 
 const std::string kData = LUMBAR_SOURCE_DIR "/tests/image/data/";
 
+const std::string kOtherVariant =
+    "its header is damaged, or of a variant that is not read (a JPEG of 12 bits or arithmetic "
+    "coding, a compressed BMP, a PNG above 2^30 bytes)";
+
 std::vector<std::uint8_t> bytes_of(const std::string& name) {
     const auto file = try_read_file(kData + name, 1 << 20).value();
     const auto* first = reinterpret_cast<const std::uint8_t*>(file->span().data());
@@ -259,10 +263,13 @@ TEST_CASE("headers that promise too much say so") {
     CHECK(message(bmp(0, 0)) == "it has no pixels");
     CHECK(message(bmp(9, 9)) == "it is truncated (a BMP with less data than its header promises)");
     std::vector<std::uint8_t> png = bytes_of("rgb.png");
-    for (std::size_t i = 16; i < 24; ++i) png[i] = i % 4 == 2 ? 0x80 : 0;  // 32768 x 32768
+    for (std::size_t i = 16; i < 24; ++i) png[i] = i % 4 == 2 ? 0x30 : 0;  // 12288 x 12288
     repair_checksums(png);
     CHECK(message(png) ==
-          "it has 32768 x 32768 pixels, more than the limit of 67108864 (ReadOptions::max_pixels)");
+          "it has 12288 x 12288 pixels, more than the limit of 67108864 (ReadOptions::max_pixels)");
+    for (std::size_t i = 16; i < 24; ++i) png[i] = i % 4 == 1 ? 0x01 : 0;  // 65536 x 65536
+    repair_checksums(png);
+    CHECK(message(png) == kOtherVariant);
 }
 
 TEST_CASE("a picture may be a single pixel, a row or a column") {
@@ -295,7 +302,7 @@ TEST_CASE("a BMP may begin with its top row, and is not read where it is compres
         file = below;
         file[30] = compression;
         CHECK(message_of(try_read_image(file)) ==
-              "cannot read an image in memory: BMP RLE not supported");
+              "cannot read an image in memory: " + kOtherVariant);
     }
 }
 
@@ -318,9 +325,9 @@ TEST_CASE("a JPEG of 12 bits or of arithmetic coding is refused") {
     while (jpeg[at] != 0xFF || jpeg[at + 1] != 0xC0) ++at;
     std::vector<std::uint8_t> deep = jpeg;
     deep[at + 4] = 12;
-    CHECK(message_of(try_read_image(deep)) == "cannot read an image in memory: only 8-bit");
+    CHECK(message_of(try_read_image(deep)) == "cannot read an image in memory: " + kOtherVariant);
     jpeg[at + 1] = 0xC9;
-    CHECK(message_of(try_read_image(jpeg)) == "cannot read an image in memory: no SOF");
+    CHECK(message_of(try_read_image(jpeg)) == "cannot read an image in memory: " + kOtherVariant);
 }
 
 TEST_CASE("other kinds of pictures are refused, however they begin") {

@@ -139,8 +139,12 @@ inline Result<Image> decode_with_stb(std::span<const std::uint8_t> bytes, const 
         return read_error(Error::Code::unsupported, name, "it is larger than 2 GiB");
     const int size = static_cast<int>(bytes.size());
     StbInfo info;
+    // Its kind is known, so stb's "unknown image type" would mislead.
     if (!stb_info(bytes.data(), size, info))
-        return read_error(Error::Code::format, name, stb_failure());
+        return read_error(Error::Code::format, name,
+                          "its header is damaged, or of a variant that is not read (a JPEG of 12 "
+                          "bits or arithmetic coding, a compressed BMP, a PNG above 2^30 bytes)");
+    info.height = std::abs(info.height);  // a BMP whose top row comes first
     std::string why;
     if (!size_allowed(info.width, info.height, options, why))
         return read_error(Error::Code::format, name, why);
