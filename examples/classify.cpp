@@ -16,23 +16,12 @@ namespace {
 
 using namespace lumbar;
 
-struct Options : NetworkOptions, StreamOptions {
-    std::string interpolation;
-    std::vector<float> mean, std;
-    std::vector<std::string> images;
-    int threads = 0;
-    int top = 5;
-    bool json = false;
-    bool verify = false;
-    bool list_models = false;
-};
-
 std::array<float, 3> three(const std::vector<float>& values) {
     if (values.size() == 1) return {values[0], values[0], values[0]};
     return {values[0], values[1], values[2]};
 }
 
-Classifier make_classifier(const Options& o) {
+Classifier make_classifier(const ClassifyOptions& o) {
     const ChosenNetwork chosen(o);
     Preprocess preset = chosen.preset;
     if (!o.interpolation.empty()) {
@@ -49,7 +38,7 @@ Classifier make_classifier(const Options& o) {
 }
 
 void classify(const Classifier& c, Workspace& workspace, const std::string& path,
-              const Image& image, const Options& o) {
+              const Image& image, const ClassifyOptions& o) {
     preprocess_into(image, c.preset, workspace.input());
     const auto start = std::chrono::steady_clock::now();
     c.network.run(workspace);
@@ -81,7 +70,7 @@ bool verified(const Classifier& c, std::FILE* to) {
     return v.passed();
 }
 
-int run(const Options& o) {
+int run(const ClassifyOptions& o) {
     const auto refuse = [](const std::string& what) {
         Result<Success>::raise(Error(Error::Code::argument, what));
     };
@@ -136,52 +125,12 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options o;
+    ClassifyOptions o;
     CLI::App app{
         "Names what is in pictures (JPEG, PNG, BMP, PNM). Without --weights it uses the shipped "
         "network, which knows ten kinds of clothes, light on black (Fashion-MNIST). For example:\n"
         "  classify --weights resnet50-0676ba61.pth cat.jpg\n"
         "  classify --model mobilenet_v2 --weights v2.safetensors --numerics tf cat.jpg"};
-    app.option_defaults()->always_capture_default();
     o.add_to(app);
-    o.add_labels_to(app);
-    app.add_option("--interpolation", o.interpolation, "usual: bilinear")
-        ->check(CLI::IsMember({"bilinear", "bicubic"}));
-    app.add_option("--mean", o.mean,
-                   "of the pixels (0 to 1, or 0 to 255 for bn_inception): A or A,B,C; usual: the "
-                   "model's, 0.5 for tf")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    app.add_option("--std", o.std,
-                   "deviation of the pixels: A or A,B,C; usual: the model's, 0.5 for tf")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    app.add_option("--threads", o.threads, "0: the cores there are")->check(CLI::Range(0, 256));
-    app.add_option("--top", o.top, "how many classes to print")->check(CLI::Range(1, 1 << 20));
-    app.add_flag("--json", o.json, "one JSON object a line");
-    app.add_flag("--verify", o.verify,
-                 "first compares the logits of a synthetic picture with those in the weights' "
-                 "metadata (convert --probe)");
-    app.add_flag("--list-models", o.list_models,
-                 "print the models, and the weight files that are known");
-    auto* stream =
-        app.add_flag("--stream{paths}", o.stream,
-                     "read paths from standard input, a line each, or with --stream=bytes images, "
-                     "each behind its length in 4 bytes, big-endian. Write a JSON line for each, "
-                     "in order: index (from 0), image (the path), and top as --json has it, or "
-                     "error. A bad image costs its line; the exit code is 0 if all were answered")
-            ->check(CLI::IsMember({"paths", "bytes"}));
-    app.add_option("--resume", o.resume,
-                   "write the lines to this file; skip the images that it has a line of already, "
-                   "so that a run that was killed can be started again as it was")
-        ->needs(stream);
-    app.add_option("--batch", o.batch, "of --stream: how many images are computed together")
-        ->check(CLI::Range(1, 1024))
-        ->needs(stream);
-    app.add_option("--decode-threads", o.decode_threads,
-                   "of --stream: threads that decode images; 0: the cores there are")
-        ->check(CLI::Range(0, 256))
-        ->needs(stream);
-    app.add_option("IMAGE", o.images, "pictures; photos are turned as their EXIF data says");
     return run_program("classify", app, argc, argv, [&] { return run(o); });
 }

@@ -9,6 +9,7 @@
 
 #include "classifier.hpp"
 #include "stream_input.hpp"
+#include "stream_options.hpp"
 #include "stream_output.hpp"
 #include "stream_progress.hpp"
 #include "stream_queue.hpp"
@@ -24,13 +25,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-struct StreamOptions {
-    std::string stream;      ///< "paths" or "bytes"
-    std::string resume;      ///< the file to continue; empty: standard output
-    int batch = 8;           ///< images that the network computes together
-    int decode_threads = 0;  ///< 0: the cores there are
-};
 
 namespace streaming {
 

@@ -1,5 +1,6 @@
 // convert: writes weights of any format that is read as safetensors, with the name of their model,
 // so that later neither has to be told; and with a probe, so that the numbers can be verified.
+#include "options.hpp"
 #include "program.hpp"
 
 #include <lumbar/lumbar.hpp>
@@ -21,14 +22,6 @@ namespace {
 
 using namespace lumbar;
 
-struct Options {
-    std::string in, out;
-    std::string model, numerics;
-    int size = 0;
-    bool half = false;
-    bool probe = false;
-};
-
 #if defined(LUMBAR_EXAMPLE_ZLIB)
 constexpr Inflate kInflate = inflate_with_zlib;
 #else
@@ -36,7 +29,7 @@ constexpr Inflate kInflate = nullptr;
 #endif
 
 /// What the file is for: as told, otherwise as the file says or its tensors show.
-FileModel model_of(const Weights& weights, const Options& o) {
+FileModel model_of(const Weights& weights, const ConvertOptions& o) {
     FileModel file;
     if (o.model.empty()) {
         file = recognise_model(weights);
@@ -64,7 +57,7 @@ Weights load(const std::string& path) {
     return load_weights(path);
 }
 
-int run(const Options& o) {
+int run(const ConvertOptions& o) {
     Weights weights = load(o.in);
     Weights::Metadata metadata = weights.metadata();
     // What a probe of the file before says is not what is asked for now.
@@ -95,22 +88,10 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options o;
+    ConvertOptions o;
     CLI::App app{
         "Writes a file of weights as safetensors, with the name of the model that it is for. For "
         "example:\n  convert resnet50.pth resnet50.safetensors --half --probe"};
-    app.option_defaults()->always_capture_default();
-    app.add_option("IN", o.in, "the file to read: safetensors, PyTorch's .pth, NumPy's .npz, ONNX")
-        ->required();
-    app.add_option("OUT", o.out, "the safetensors file to write")->required();
-    app.add_option("--model", o.model, "its model; usually its tensors or metadata tell");
-    app.add_option("--numerics", o.numerics,
-                   "what trained the weights; usual: as the metadata say, or tf for 1001 classes")
-        ->check(CLI::IsMember({"torch", "tf", "timm"}));
-    app.add_flag("--half", o.half, "filters as F16: half the bytes");
-    app.add_flag("--probe", o.probe,
-                 "adds the logits of a synthetic picture, which classify --verify compares");
-    app.add_option("--size", o.size, "height and width of that picture; 0: the model's usual size")
-        ->check(CLI::Range(0, 1024));
+    o.add_to(app);
     return run_program("convert", app, argc, argv, [&] { return run(o); });
 }

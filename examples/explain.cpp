@@ -13,11 +13,6 @@ namespace {
 
 using namespace lumbar;
 
-struct Options : PictureOptions {
-    std::string out;
-    int klass = -1;
-};
-
 /// Light where it is light in the picture, coloured by the map: more where it is stronger.
 drawing::Colour overlaid(drawing::Colour pixel, double strength) {
     const double grey = 0.299 * drawing::channel(pixel, 0) + 0.587 * drawing::channel(pixel, 1) +
@@ -27,7 +22,7 @@ drawing::Colour overlaid(drawing::Colour pixel, double strength) {
     return drawing::mix(pale, drawing::colour_of(drawing::kInferno, strength), 0.6);
 }
 
-int run(const Options& o) {
+int run(const ExplainOptions& o) {
     const PictureNetwork network(o);
     const Image picture = network.read(o.image);
     const ClassActivation activation = network.value(
@@ -86,7 +81,7 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options o;
+    ExplainOptions o;
     CLI::App app{
         "Draws where a network sees the class that it gives a picture: the picture beside itself "
         "with the class activation map laid over (Grad-CAM, which is CAM for networks that end in "
@@ -94,9 +89,5 @@ int main(int argc, char** argv) {
         "is the class's logit without its bias). For example:\n"
         "  explain cat.jpg --model resnet50 --weights resnet50.safetensors --out cat.png"};
     o.add_to(app);
-    o.add_labels_to(app);
-    app.add_option("--class", o.klass, "another class than the first; -1: the first")
-        ->check(CLI::Range(-1, 1 << 20));
-    app.add_option("--out", o.out, "the PNG to write")->required();
     return run_program("explain", app, argc, argv, [&] { return run(o); });
 }

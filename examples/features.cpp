@@ -18,14 +18,6 @@ using namespace lumbar;
 using drawing::Box;
 using drawing::Plane;
 
-struct Options : PictureOptions {
-    std::vector<int> strides;
-    std::vector<std::string> layers;
-    std::string out;
-    int maps = 32;
-    bool expanded = false;
-};
-
 /// One stage of the network.
 struct Stage {
     std::string title;  ///< "stride 8", or the layer that was asked for
@@ -128,7 +120,7 @@ void draw_sheet(const PictureNetwork& network, const Image& picture, const Stage
     save(canvas, path);
 }
 
-int run(const Options& o) {
+int run(const FeaturesOptions& o) {
     const PictureNetwork network(o);
     const Image picture = network.read(o.image);
     const std::vector<std::string_view> layers(o.layers.begin(), o.layers.end());
@@ -167,23 +159,11 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Options o;
+    FeaturesOptions o;
     CLI::App app{
         "Draws feature maps of a picture: for each stride or layer a PNG with the picture, the "
         "maps that vary most, and the scale of their colours. For example:\n"
         "  features cat.jpg --model resnet50 --weights resnet50.safetensors --out maps"};
     o.add_to(app);
-    app.add_option("--strides", o.strides,
-                   "pixels of the input between neighbours in a map; usual: those that there are")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    app.add_option("--layers", o.layers,
-                   "modules instead, as the library names them (summary lists them): layer1,layer2")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    app.add_flag("--expanded", o.expanded, "MobileNet's wide maps instead of its narrow ones");
-    app.add_option("--maps", o.maps, "how many maps a sheet has at most")
-        ->check(CLI::Range(1, 1024));
-    app.add_option("--out", o.out, "a folder for the sheets, made where it is missing")->required();
     return run_program("features", app, argc, argv, [&] { return run(o); });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fashion_mnist/network.hpp"
+#include "options.hpp"
 #include "program.hpp"
 
 #include <lumbar/image.hpp>
@@ -12,38 +13,6 @@
 
 #include <string>
 #include <vector>
-
-struct NetworkOptions {
-    std::string model;
-    std::string weights;
-    std::string labels;
-    std::string numerics;
-    std::string crop;
-    int size = 0;
-
-    void add_to(CLI::App& app) {
-        app.add_option("--model", model,
-                       "a model's name, such as resnet50; usually the weights tell");
-        app.add_option("--weights", weights,
-                       "its weights: .pth or safetensors; without them the shipped network, which "
-                       "knows ten kinds of clothes, light on black");
-        app.add_option(
-               "--numerics", numerics,
-               "what trained the weights; tf also changes the usual preparation of pictures. "
-               "Usual: as the weights' metadata say, or tf for 1001 classes")
-            ->check(CLI::IsMember({"torch", "tf", "timm"}));
-        app.add_option("--size", size, "height and width of the network's input; 0: its usual size")
-            ->check(CLI::Range(0, 4096));
-        app.add_option("--crop", crop,
-                       "the middle, or the whole picture out of proportion; usual: center")
-            ->check(CLI::IsMember({"center", "squash"}));
-    }
-    void add_labels_to(CLI::App& app) {
-        app.add_option("--labels", labels,
-                       "names of the classes, a line each; built in for ImageNet's 1000 and "
-                       "TensorFlow's 1001");
-    }
-};
 
 /// A network that is not compiled yet, and how its pictures are prepared.
 struct ChosenNetwork {
@@ -130,8 +99,8 @@ struct ChosenNetwork {
         std::string_view name = model.weights().empty() ? "imagenet" : model.weights()[0].preset;
         if (dialect && *dialect->preset) name = dialect->preset;
         if (numerics == Numerics::tf) name = "tensorflow";
-        const Preprocess& preset = *presets::find(name);
-        return preset.height == 224 ? preset.with_size(model.input_size) : preset;
+        const Preprocess& found = *presets::find(name);
+        return found.height == 224 ? found.with_size(model.input_size) : found;
     }
 
     static std::string folder() { return LUMBAR_SOURCE_DIR "/examples/fashion_mnist/"; }

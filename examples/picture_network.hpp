@@ -10,22 +10,6 @@
 #include <cmath>
 #include <string>
 
-struct PictureOptions : NetworkOptions {
-    std::string image;
-    std::string font;
-    int output_stride = 0;
-
-    void add_to(CLI::App& app) {
-        app.option_defaults()->always_capture_default();
-        app.add_option("IMAGE", image, "a picture (JPEG, PNG, BMP, PNM)")->required();
-        NetworkOptions::add_to(app);
-        app.add_option("--output-stride", output_stride,
-                       "finer last maps by dilation (ResNet, MobileNet); 0: the usual 32")
-            ->check(CLI::IsMember({0, 8, 16, 32}));
-        app.add_option("--font", font, "a TrueType file; usual: DejaVu or another system font");
-    }
-};
-
 struct PictureNetwork : ChosenNetwork {
     drawing::Font font;
 

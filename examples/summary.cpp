@@ -1,5 +1,6 @@
 // summary: a network layer by layer: shapes, parameters, multiply-accumulates, receptive fields,
 // and what it takes to run it. Needs no weights: it makes some.
+#include "options.hpp"
 #include "program.hpp"
 
 #include <lumbar/lumbar.hpp>
@@ -130,30 +131,21 @@ void print_all() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::string model;
-    int size = 0;
-    ModelOptions options;
+    SummaryOptions o;
     CLI::App app{
         "Prints a network: for each layer the output's shape (batch x channels x height x width), "
         "parameters, multiply-accumulates (MACs), receptive field and stride in pixels of the "
         "input; then the totals and the memory that it needs."};
-    app.option_defaults()->always_capture_default();
-    app.add_option("--model", model,
-                   "a model's name, such as resnet50; \"all\": the totals of each")
-        ->required();
-    app.add_option("--size", size, "height and width of the input; 0: the usual size")
-        ->check(CLI::Range(0, 4096));
-    app.add_option("--classes", options.classes)->check(CLI::Range(0, 1 << 20));
-    app.add_option("--width", options.width, "width multiplier (MobileNet)")
-        ->check(CLI::Range(0.05, 8.0));
+    o.add_to(app);
     return run_program("summary", app, argc, argv, [&] {
-        if (model == "all") {
+        if (o.model == "all") {
             print_all();
             return 0;
         }
-        const Graph graph = resolve_shortcuts(make(model, options));
-        const ModelInfo& info = *find_model(model);
-        print(graph, size > 0 ? size : info.input_size, info);
+        const Graph graph =
+            resolve_shortcuts(make(o.model, {.classes = o.classes, .width = o.width}));
+        const ModelInfo& info = *find_model(o.model);
+        print(graph, o.size > 0 ? o.size : info.input_size, info);
         return 0;
     });
 }
