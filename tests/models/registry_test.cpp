@@ -1,5 +1,6 @@
 #include <lumbar/graph/parameters.hpp>
 #include <lumbar/graph/shapes.hpp>
+#include <lumbar/image/preprocess.hpp>
 #include <lumbar/models/registry.hpp>
 #include <lumbar/runtime/bind_weights.hpp>
 #include <lumbar/runtime/name_dialects.hpp>
@@ -169,6 +170,18 @@ TEST_CASE("scalable models have widths, and TensorFlow's numerics, at the same p
         CHECK(same);
     }
     CHECK(scalable == 6);
+}
+
+TEST_CASE("every preset that a weight file or a dialect names is there") {
+    for (const WeightFile& f : weight_files()) {
+        CAPTURE(std::string(f.file));
+        CHECK(presets::find(f.preset));
+    }
+    for (const ModelInfo& m : models()) {
+        for (const Dialect& d : m.build({}).dialects()) {
+            CHECK((*d.preset == '\0' || presets::find(d.preset)));
+        }
+    }
 }
 
 TEST_CASE("tensors of auxiliary heads are ignored, others are not") {

@@ -195,6 +195,42 @@ TEST_CASE("timm's epsilon comes with its names, but for TensorFlow's weights") {
     }
 }
 
+TEST_CASE("timm's minimal networks are TensorFlow's, as their names alone tell") {
+    for (const MobileNetV3Table* table : {&kMobileNetV3LargeMinimal, &kMobileNetV3SmallMinimal}) {
+        Graph graph = mobilenet_v3(*table, {.width = 0.25});
+        const Weights weights = synthetic_weights(graph);
+        (void)in_names_of(graph, spoken(graph, weights, dialect_of(graph, "timm")));
+        int same = 0;
+        for (const Node& node : graph.nodes()) {
+            if (const auto* norm = node.as<op::BatchNorm>()) CHECK(norm->epsilon == 1e-3);
+            const auto* c = node.as<op::Conv>();
+            if (c && c->mode == PaddingMode::same) ++same;
+        }
+        CHECK(same >= 5);
+    }
+}
+
+TEST_CASE("how pictures are prepared comes with the names") {
+    const auto preset = [](const Graph& graph, const char* dialect) -> std::string {
+        const Weights weights = spoken(graph, synthetic_weights(graph), dialect_of(graph, dialect));
+        const Dialect* found = recognise_dialect(graph, weights);
+        REQUIRE(found);
+        CHECK(found->name == std::string(dialect));
+        return found->preset;
+    };
+    CHECK(preset(mobilenet_v1({.width = 0.25}), "Keras") == "tensorflow");
+    CHECK(preset(mobilenet_v2({.width = 0.25}), "Keras") == "tensorflow");
+    CHECK(preset(mobilenet_v2({.width = 0.25}), "timm") == "timm");
+    CHECK(preset(mobilenet_v3_small({.width = 0.25}), "Keras") == "tensorflow");
+    CHECK(preset(mobilenet_v3_small({.width = 0.25}), "timm") == "timm");
+    CHECK(preset(resnet50_v1(), "Keras") == "caffe");
+    const Graph own = mobilenet_v2({.width = 0.25});
+    CHECK(recognise_dialect(own, synthetic_weights(own)) == nullptr);
+    for (const Dialect& d : mobilenet_v3_small({.numerics = Numerics::tf}).dialects()) {
+        CHECK(d.preset == std::string("tensorflow"));
+    }
+}
+
 TEST_CASE("Keras's files may keep more of the path") {
     Graph graph = small_vgg();
     const Weights own = synthetic_weights(graph);

@@ -67,6 +67,18 @@ TEST_CASE("metadata say the model and its numerics, and 1001 classes hint at Ten
     CHECK(model_metadata(*find_model("vgg16"), Numerics::torch).size() == 1);
 }
 
+TEST_CASE("Inception V3 has TensorFlow's numerics without a width multiplier") {
+    const ModelInfo& v3 = *find_model("inception_v3");
+    const Weights weights = synthetic_weights(make("inception_v3", {.classes = 1001}));
+    CHECK(recognise_numerics(v3, weights) == Numerics::tf);
+    const Weights::Metadata metadata = model_metadata(v3, Numerics::tf);
+    CHECK(metadata.at(kNumericsKey) == "tf");
+    CHECK(recognise_numerics(v3, changed(synthetic_weights(make("inception_v3")), metadata)) ==
+          Numerics::tf);
+    CHECK(try_make("inception_v3", {.width = 0.5}).error().message() ==
+          "inception_v3 has no width multiplier");
+}
+
 TEST_CASE("an incomplete file resembles its model, and a strange one none") {
     const Weights whole = synthetic_weights(resnet50({.classes = 10}));
     const FileModel file = recognise_model(changed(whole, {}, 2));
