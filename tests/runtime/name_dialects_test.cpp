@@ -223,7 +223,7 @@ TEST_CASE("how pictures are prepared comes with the names") {
     CHECK(preset(mobilenet_v2({.width = 0.25}), "timm") == "timm");
     CHECK(preset(mobilenet_v3_small({.width = 0.25}), "Keras") == "tensorflow");
     CHECK(preset(mobilenet_v3_small({.width = 0.25}), "timm") == "timm");
-    CHECK(preset(resnet50_v1(), "Keras") == "caffe");
+    CHECK(preset(resnet(kResNet50v1), "Keras") == "caffe");
     const Graph own = mobilenet_v2({.width = 0.25});
     CHECK(recognise_dialect(own, synthetic_weights(own)) == nullptr);
     for (const Dialect& d : mobilenet_v3_small({.numerics = Numerics::tf}).dialects()) {

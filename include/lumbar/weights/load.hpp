@@ -92,4 +92,9 @@ inline Weights load_weights(std::span<const std::byte> bytes, const std::string&
     return try_load_weights(bytes, name, limits).value();
 }
 
+// The weights would be views of bytes that are gone: keep them in a variable.
+void try_load_weights(std::vector<std::byte>&&, const std::string&,
+                      const LoadLimits& = {}) = delete;
+void load_weights(std::vector<std::byte>&&, const std::string&, const LoadLimits& = {}) = delete;
+
 LUMBAR_NAMESPACE_END
