@@ -74,12 +74,12 @@ TEST_CASE("maps come in the order in which they are asked for, and again where a
 
 TEST_CASE("a stride that is not there is a mistake") {
     CHECK(mistake(features(residual_network(), {2, 8})) ==
-          "net: features: there is no feature map of stride 8");
+          "net: features: there is no feature map of stride 8, but of 2, 4");
     CHECK(mistake(features(residual_network(), {0})) ==
-          "net: features: there is no feature map of stride 0");
+          "net: features: there is no feature map of stride 0, but of 2, 4");
     // The image itself is none of the network's maps.
     CHECK(mistake(features(residual_network(), {1})) ==
-          "net: features: there is no feature map of stride 1");
+          "net: features: there is no feature map of stride 1, but of 2, 4");
 }
 
 TEST_CASE("what nothing reads is no map") {

@@ -87,5 +87,6 @@ TEST_CASE("a mistake in the choice is reported by compile") {
     const Weights weights = synthetic_weights(make("resnet18"));
     const auto network = try_compile(features(make("resnet18"), {64}), weights, kSmall);
     REQUIRE_FALSE(network);
-    CHECK(network.error().message() == "resnet18: features: there is no feature map of stride 64");
+    CHECK(network.error().message() ==
+          "resnet18: features: there is no feature map of stride 64, but of 2, 4, 8, 16, 32");
 }

@@ -149,9 +149,7 @@ TEST_CASE("a tensor must lie within its storage") {
         {"v3 with nine", rebuilt("_rebuild_tensor_v3", {s, o, n, u, "\x89", "N", "N", "N", "N"}),
          way},
         {"a Parameter of nothing", rebuilt("_rebuild_parameter", {}), way},
-        {"a Parameter of a number", rebuilt("_rebuild_parameter", {o, "\x88", "N"}),
-         "it holds no tensors in a dict, nor in its 'state_dict', 'model' or the like; it has: "
-         "'w'"},
+        {"a Parameter of a number", rebuilt("_rebuild_parameter", {o, "\x88", "N"}), way},
         {"v3 over bytes",
          rebuilt("_rebuild_tensor_v3",
                  {storage({.type = global("torch.storage", "UntypedStorage"), .count = number(16)}),

@@ -157,7 +157,7 @@ LUMBAR_COLD inline Result<Verification> try_verify(const Network& network, const
     double largest = 0.0;
     for (std::size_t i = 0; i < probe.logits.size(); ++i) {
         const double expected = static_cast<double>(probe.logits[i]);
-        const double off = is_finite((*logits)[i])
+        const double off = is_finite((*logits)[i]) && is_finite(probe.logits[i])
                                ? std::abs(static_cast<double>((*logits)[i]) - expected)
                                : std::numeric_limits<double>::max();
         largest = std::max(largest, std::abs(expected));
