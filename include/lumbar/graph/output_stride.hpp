@@ -32,7 +32,7 @@ LUMBAR_COLD inline Graph with_output_stride(Graph graph, int output_stride) {
     const auto is_projected = [&](int id) {
         const Node* reader = nullptr;
         for (const Node& node : graph.nodes()) {
-            if (std::ranges::count(node.inputs, id) == 0) continue;
+            if (std::count(node.inputs.begin(), node.inputs.end(), id) == 0) continue;
             if (reader) return false;
             reader = &node;
         }
