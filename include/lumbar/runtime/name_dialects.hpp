@@ -151,8 +151,8 @@ LUMBAR_COLD inline void take_numerics(Graph& graph, const Dialect& dialect) {
 
 }  // namespace detail
 
-/// The dialect of the graph that the weights are in, or nullptr where the graph's own names fit them
-/// best.
+/// The dialect of the graph that the weights are in, or nullptr where the graph's own names fit
+/// them best.
 LUMBAR_COLD inline const Dialect* recognise_dialect(const Graph& graph, const Weights& weights) {
     const std::vector<Parameter> wanted = parameters(graph);
     if (wanted.empty()) return nullptr;
