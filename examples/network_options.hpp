@@ -95,12 +95,14 @@ struct ChosenNetwork {
     lumbar::Preprocess usual_preset(const lumbar::ModelInfo& model,
                                     lumbar::Numerics numerics) const {
         using namespace lumbar;
+        const auto at_usual_size = [&](std::string_view preset) {
+            return presets::find(preset)->with_size(model.input_size);
+        };
+        if (numerics == Numerics::tf) return at_usual_size("tensorflow");
         const Dialect* dialect = recognise_dialect(graph, weights);
-        std::string_view name = model.weights().empty() ? "imagenet" : model.weights()[0].preset;
-        if (dialect && *dialect->preset) name = dialect->preset;
-        if (numerics == Numerics::tf) name = "tensorflow";
-        const Preprocess& found = *presets::find(name);
-        return found.height == 224 ? found.with_size(model.input_size) : found;
+        if (dialect && *dialect->preset) return at_usual_size(dialect->preset);
+        if (model.weights().empty()) return at_usual_size("imagenet");
+        return *presets::find(model.weights()[0].preset);
     }
 
     static std::string folder() { return LUMBAR_SOURCE_DIR "/examples/fashion_mnist/"; }

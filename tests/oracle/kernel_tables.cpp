@@ -12,7 +12,7 @@ const std::vector<const lumbar::KernelTable*>& kernel_tables() {
         &lumbar::kernel_table<xsimd::fma3<xsimd::avx2>>(),
 #endif
 #if defined(__AVX2__)
-        &lumbar::kernel_table<xsimd::sse4_2>(),
+        kernels_without_fma(),
 #endif
     };
     return tables;

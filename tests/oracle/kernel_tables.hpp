@@ -13,4 +13,7 @@ namespace oracle {
 
 const std::vector<const lumbar::KernelTable*>& kernel_tables();
 
+/// SSE4.2's, compiled as for a CPU that has no more (lesser_kernels.cpp); null without AVX2.
+const lumbar::KernelTable* kernels_without_fma();
+
 }  // namespace oracle

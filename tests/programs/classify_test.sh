@@ -7,42 +7,27 @@ models=$SOURCE_DIR/examples/fashion_mnist
 picture=$models/images/0000-ankle_boot.png
 mkdir -p "$SCRATCH"
 cd "$SCRATCH"
-failures=0
-bad() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-# refuse WORDS ARGUMENT...: exit code 1, one line on standard error, which has the words.
-refuse() {
-    words=$1
-    shift
-    status=0
-    "$classify" "$@" >out 2>err || status=$?
-    [ "$status" -eq 1 ] || bad "exit code $status, not 1: $*"
-    [ "$(wc -l <err)" -eq 1 ] || bad "$(wc -l <err) lines, not one: $*: $(cat err)"
-    grep -q -- "$words" err || bad "no '$words' for: $*: $(cat err)"
-}
+. "$SOURCE_DIR/tests/programs/checks.sh"
 
 head -c 100 "$picture" >cut.png
 echo "not a picture" >text.png
 echo "not weights, and longer than eight bytes" >text.safetensors
 head -c 5000 "$models/fashion_mnist.safetensors" >cut.safetensors
-refuse "text.png" text.png
-refuse "cut.png" cut.png
-refuse "missing.png: the file cannot be opened: No such file" missing.png
-refuse "no model is named 'nope'" --model nope "$picture"
-refuse "needs --weights" --model resnet18 "$picture"
-refuse "missing.safetensors" --model resnet18 --weights missing.safetensors "$picture"
-refuse "text.safetensors" --model resnet18 --weights text.safetensors "$picture"
-refuse "cut.safetensors" --weights cut.safetensors "$picture"
-refuse "does not fit resnet18: 102 of 102 tensors are missing: conv1.weight, .* and 98 more; 127 tensors are not" --model resnet18 --weights "$models/fashion_mnist.safetensors" "$picture"
-refuse "labels" --labels text.png "$picture"
-refuse "no picture is given"
-refuse "holds no probe.*convert --probe" --verify "$picture"
-refuse "one number or three" --mean 1,2 "$picture"
-refuse "nonsense" --nonsense "$picture"
-refuse "sideways" --crop sideways "$picture"
+refuse "text.png" "$classify" text.png
+refuse "cut.png" "$classify" cut.png
+refuse "missing.png: the file cannot be opened: No such file" "$classify" missing.png
+refuse "no model is named 'nope'" "$classify" --model nope "$picture"
+refuse "needs --weights" "$classify" --model resnet18 "$picture"
+refuse "missing.safetensors" "$classify" --model resnet18 --weights missing.safetensors "$picture"
+refuse "text.safetensors" "$classify" --model resnet18 --weights text.safetensors "$picture"
+refuse "cut.safetensors" "$classify" --weights cut.safetensors "$picture"
+refuse "does not fit resnet18: 102 of 102 tensors are missing: conv1.weight, .* and 98 more; 127 tensors are not" "$classify" --model resnet18 --weights "$models/fashion_mnist.safetensors" "$picture"
+refuse "labels" "$classify" --labels text.png "$picture"
+refuse "no picture is given" "$classify"
+refuse "holds no probe.*convert --probe" "$classify" --verify "$picture"
+refuse "one number or three" "$classify" --mean 1,2 "$picture"
+refuse "nonsense" "$classify" --nonsense "$picture"
+refuse "sideways" "$classify" --crop sideways "$picture"
 
 "$classify" "$picture" | grep -q "ankle_boot" || bad "the boot is not found"
 "$classify" --json --top 2 "$picture" "$picture" >out

@@ -8,22 +8,7 @@ shipped=$SOURCE_DIR/examples/fashion_mnist/fashion_mnist.safetensors
 picture=$SOURCE_DIR/examples/fashion_mnist/images/0000-ankle_boot.png
 mkdir -p "$SCRATCH"
 cd "$SCRATCH"
-failures=0
-bad() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-# refuse WORDS COMMAND...: exit code 1, one line on standard error, which has the words.
-refuse() {
-    words=$1
-    shift
-    status=0
-    "$@" >out 2>err || status=$?
-    [ "$status" -eq 1 ] || bad "exit code $status, not 1: $*"
-    [ "$(wc -l <err)" -eq 1 ] || bad "$(wc -l <err) lines, not one: $*: $(cat err)"
-    grep -q -- "$words" err || bad "no '$words' for: $*: $(cat err)"
-}
+. "$SOURCE_DIR/tests/programs/checks.sh"
 
 "$convert" "$shipped" plain.safetensors | grep -q "127 tensors of no known model" || bad "a strange model"
 "$classify" --weights plain.safetensors "$picture" | grep -q ankle_boot || bad "the copy classifies otherwise"

@@ -12,22 +12,7 @@ cd "$SCRATCH"
 if ! "$programs/explain" "$boot" --out boot.png >out 2>err; then
     grep -q "no font" err && { echo "skipped: $(cat err)"; exit 77; }
 fi
-failures=0
-bad() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-# refuse WORDS PROGRAM ARGUMENT...: exit code 1, one line on standard error, which has the words.
-refuse() {
-    words=$1 program=$2
-    shift 2
-    status=0
-    "$programs/$program" "$@" >out 2>err || status=$?
-    [ "$status" -eq 1 ] || bad "exit code $status, not 1: $program $*"
-    [ "$(wc -l <err)" -eq 1 ] || bad "$(wc -l <err) lines, not one: $program $*: $(cat err)"
-    grep -q -- "$words" err || bad "no '$words' for: $program $*: $(cat err)"
-}
+. "$SOURCE_DIR/tests/programs/checks.sh"
 
 # picture FILE WIDTH HEIGHT: a PNG of that size, from its header.
 picture() {
@@ -51,17 +36,17 @@ echo "not a picture" >text.png
 echo "not a font" >text.ttf
 : >file
 for program in features explain; do
-    refuse "text.png" "$program" text.png --out x
-    refuse "IMAGE is required" "$program" --out x
-    refuse "--out is required" "$program" "$boot"
-    refuse "needs --weights" "$program" "$boot" --model resnet18 --out x
-    refuse "no model is named 'nope'" "$program" "$boot" --model nope --weights x --out x
-    refuse "missing.safetensors" "$program" "$boot" --model resnet18 --weights missing.safetensors --out x
-    refuse "text.ttf is no TrueType font" "$program" "$boot" --font text.ttf --out x
+    refuse "text.png" "$programs/$program" text.png --out x
+    refuse "IMAGE is required" "$programs/$program" --out x
+    refuse "--out is required" "$programs/$program" "$boot"
+    refuse "needs --weights" "$programs/$program" "$boot" --model resnet18 --out x
+    refuse "no model is named 'nope'" "$programs/$program" "$boot" --model nope --weights x --out x
+    refuse "missing.safetensors" "$programs/$program" "$boot" --model resnet18 --weights missing.safetensors --out x
+    refuse "text.ttf is no TrueType font" "$programs/$program" "$boot" --font text.ttf --out x
 done
-refuse "no feature map of stride 64" features "$boot" --strides 64 --out x
-refuse "no layer is named 'nope'" features "$boot" --layers nope --out x
-refuse "file" features "$boot" --strides 2 --out file/below
-refuse "cannot be written" explain "$boot" --out missing/x.png
-refuse "--class is 0 to 9" explain "$boot" --class 10 --out x.png
+refuse "no feature map of stride 64" "$programs/features" "$boot" --strides 64 --out x
+refuse "no layer is named 'nope'" "$programs/features" "$boot" --layers nope --out x
+refuse "file" "$programs/features" "$boot" --strides 2 --out file/below
+refuse "cannot be written" "$programs/explain" "$boot" --out missing/x.png
+refuse "--class is 0 to 9" "$programs/explain" "$boot" --class 10 --out x.png
 [ "$failures" -eq 0 ]

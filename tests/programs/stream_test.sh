@@ -8,23 +8,8 @@ pictures=$SOURCE_DIR/examples/fashion_mnist/images
 rm -rf "$SCRATCH"
 mkdir -p "$SCRATCH"
 cd "$SCRATCH"
-failures=0
-bad() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$SOURCE_DIR/tests/programs/checks.sh"
 lines() { wc -l <"$1" | tr -d ' '; }
-
-# refuse WORDS ARGUMENT...: exit code 1, one line on standard error, which has the words.
-refuse() {
-    words=$1
-    shift
-    status=0
-    timeout 60 "$classify" "$@" >out 2>err || status=$?
-    [ "$status" -eq 1 ] || bad "exit code $status, not 1: $*"
-    [ "$(wc -l <err)" -eq 1 ] || bad "$(wc -l <err) lines, not one: $*: $(cat err)"
-    grep -q -- "$words" err || bad "no '$words' for: $*: $(cat err)"
-}
 
 ls "$pictures"/*.png >eight
 "$classify" --stream <eight >expected 2>err || bad "exit code $?"
@@ -71,18 +56,18 @@ status=0
 [ "$status" -eq 1 ] && grep -q "ends within image [0-9]: " err && [ "$(lines err)" -eq 1 ] ||
     bad "bytes that end early: $status $(cat err)"
 printf '\377\377\377\377abc' >huge
-refuse "3 of 4294967295 bytes" --stream=bytes <huge
+refuse "3 of 4294967295 bytes" "$classify" --stream=bytes <huge
 
 # What is wrong with the command costs one line.
-refuse "takes no IMAGE" --stream "$boot" <eight
-refuse "nonsense" --stream=nonsense <eight
-refuse "requires --stream" --resume x "$boot"
-refuse "requires --stream" --batch 2 "$boot"
-refuse "batch" --stream --batch 0 <eight
-refuse "none/x: cannot be opened" --stream --resume none/x <eight
-refuse "not a regular file" --stream --resume . <eight
-refuse "line 1 is not of this input" --stream --resume eight <eight
-refuse "reading" --stream <.
+refuse "takes no IMAGE" "$classify" --stream "$boot" <eight
+refuse "nonsense" "$classify" --stream=nonsense <eight
+refuse "requires --stream" "$classify" --resume x "$boot"
+refuse "requires --stream" "$classify" --batch 2 "$boot"
+refuse "batch" "$classify" --stream --batch 0 <eight
+refuse "none/x: cannot be opened" "$classify" --stream --resume none/x <eight
+refuse "not a regular file" "$classify" --stream --resume . <eight
+refuse "line 1 is not of this input" "$classify" --stream --resume eight <eight
+refuse "reading" "$classify" --stream <.
 if [ -e /dev/full ]; then
     status=0
     "$classify" --stream <eight 2>err >/dev/full || status=$?

@@ -178,8 +178,9 @@ LUMBAR_COLD inline Graph features(const Graph& graph, std::span<const int> strid
                 if (there == one || there.ends_with(", " + one)) continue;
                 there += (there.empty() ? "" : ", ") + one;
             }
-            live.fail("features", detail::cat({"there is no feature map of stride ", stride,
-                                               ", but of ", there}));
+            if (!there.empty()) there = ", but of " + there;
+            live.fail("features",
+                      detail::cat({"there is no feature map of stride ", stride, there}));
             return live;
         }
         found.push_back(tap == FeatureTap::block ? detail::end_of_block(live, last) : last);

@@ -176,15 +176,28 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> fma(const Vector<Arch>& a, const Vector<Arch>&
     }
 }
 
-// Under -ffast-math compilers take max(a, b) for max(b, a), which decides what becomes of NaN: the
-// instruction itself, there.
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ && defined(__SSE2__)
+/// Under -ffast-math compilers take max(a, b) for max(b, a), which decides what becomes of NaN: so
+/// the instruction itself, of registers of any width.
+template <bool Greatest, class Register>
+LUMBAR_ALWAYS_INLINE Register extreme_instruction(const Register& a, const Register& b) {
 #if defined(__AVX__)
-#define LUMBAR_MINMAX_(name, c, r, a, b) \
-    asm("v" name " {%2, %1, %0|%0, %1, %2}" : "=" c(r) : c(a), c(b))
+    Register r;
+    if constexpr (Greatest) {
+        asm("vmaxps {%2, %1, %0|%0, %1, %2}" : "=x"(r) : "x"(a), "x"(b));
+    } else {
+        asm("vminps {%2, %1, %0|%0, %1, %2}" : "=x"(r) : "x"(a), "x"(b));
+    }
 #else
-#define LUMBAR_MINMAX_(name, c, r, a, b) asm(name " {%2, %0|%0, %2}" : "=" c(r) : "0"(a), c(b))
+    Register r = a;
+    if constexpr (Greatest) {
+        asm("maxps {%1, %0|%0, %1}" : "+x"(r) : "x"(b));
+    } else {
+        asm("minps {%1, %0|%0, %1}" : "+x"(r) : "x"(b));
+    }
 #endif
+    return r;
+}
 #endif
 
 /// a > b ? a : b, lane by lane; b where either is NaN.
@@ -193,13 +206,8 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> greater_or_second(const Vector<Arch>& a, const
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return a > b ? a : b;
     } else {
-#if defined(LUMBAR_MINMAX_)
-        auto r = a.data;
-#if defined(__AVX512F__)
-        if constexpr (sizeof(r) == 64) LUMBAR_MINMAX_("maxps", "v", r, a.data, b.data);
-#endif
-        if constexpr (sizeof(r) <= 32) LUMBAR_MINMAX_("maxps", "x", r, a.data, b.data);
-        return r;
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ && defined(__SSE2__)
+        return extreme_instruction<true>(a.data, b.data);
 #else
         // One instruction on x86, defined as just this; xsimd::max has its operands in an order
         // that differs between versions, and g++ 12 makes two instructions of the selection (2 to
@@ -224,13 +232,8 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> less_or_second(const Vector<Arch>& a, const Ve
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return a < b ? a : b;
     } else {
-#if defined(LUMBAR_MINMAX_)
-        auto r = a.data;
-#if defined(__AVX512F__)
-        if constexpr (sizeof(r) == 64) LUMBAR_MINMAX_("minps", "v", r, a.data, b.data);
-#endif
-        if constexpr (sizeof(r) <= 32) LUMBAR_MINMAX_("minps", "x", r, a.data, b.data);
-        return r;
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ && defined(__SSE2__)
+        return extreme_instruction<false>(a.data, b.data);
 #else
 #if defined(__AVX512F__)
         if constexpr (sizeof(Vector<Arch>) == 64) return _mm512_min_ps(a, b);

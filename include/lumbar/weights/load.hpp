@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
