@@ -95,8 +95,8 @@ struct ChosenNetwork {
     lumbar::Preprocess usual_preset(const lumbar::ModelInfo& model,
                                     lumbar::Numerics numerics) const {
         using namespace lumbar;
-        const auto at_usual_size = [&](std::string_view preset) {
-            return presets::find(preset)->with_size(model.input_size);
+        const auto at_usual_size = [&](std::string_view name) {
+            return presets::find(name)->with_size(model.input_size);
         };
         if (numerics == Numerics::tf) return at_usual_size("tensorflow");
         const Dialect* dialect = recognise_dialect(graph, weights);

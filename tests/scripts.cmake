@@ -44,10 +44,6 @@ foreach(script IN LISTS scripts)
     string(REGEX REPLACE "_test$" "" name "${folder}.${name}")
     lumbar_add_script(${name} ${folder} ${script})
 endforeach()
-# It measures: nothing beside it.
-if(TEST build.one_model)
-    set_tests_properties(build.one_model PROPERTIES RUN_SERIAL ON)
-endif()
 
 # ---------------------------------------------------------------- users' compilers and flags
 if(NOT LUMBAR_TEST_FOLDERS OR "build" IN_LIST LUMBAR_TEST_FOLDERS)

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace network_layers_test {
+
 namespace {
 
 std::vector<std::string> names_of(const bench::NetworkLayers& layers) {
@@ -53,3 +55,5 @@ TEST_CASE("a layer of several networks is one, which counts them") {
     CHECK(layers.convolutions.size() == count);
     CHECK(layers.convolutions[0].origin.label() == "vgg16 features.0, 2 networks");
 }
+
+}  // namespace network_layers_test

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+namespace svg_test {
+
 TEST_CASE("numbers end where zeros would begin") {
     constexpr struct {
         double value;
@@ -50,3 +52,5 @@ TEST_CASE("the steps of a linear axis are round, and not too many") {
         CHECK(bench::LinearAxis{c.high, 0, 1}.step(6) == doctest::Approx(c.step));
     }
 }
+
+}  // namespace svg_test

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+namespace onnx_test {
+
 using namespace lumbar;
 namespace fs = std::filesystem;
 
@@ -148,3 +150,5 @@ TEST_CASE("operators compute what ONNX's own tests expect") {
         CHECK(tally.operators.contains(type));
     }
 }
+
+}  // namespace onnx_test

@@ -6,6 +6,8 @@
 #include <limits>
 #include <string>
 
+namespace activation_test {
+
 namespace {
 
 using lumbar::activate;
@@ -115,3 +117,5 @@ TEST_CASE("activations have the names that messages use") {
     CHECK(std::string(to_string(Activation::hard_sigmoid)) == "hard_sigmoid");
     CHECK(std::string(to_string(Activation::sigmoid)) == "sigmoid");
 }
+
+}  // namespace activation_test

@@ -12,6 +12,8 @@
 #include <sched.h>
 #endif
 
+namespace cpu_count_test {
+
 namespace {
 namespace detail = lumbar::detail;
 constexpr int kUnlimited = detail::kUnlimitedCpus;
@@ -172,3 +174,5 @@ TEST_CASE("a thread that is bound to one core counts one") {
     CHECK(cpus == 1);
 }
 #endif
+
+}  // namespace cpu_count_test

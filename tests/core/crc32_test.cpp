@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+namespace crc32_test {
+
 using namespace lumbar;
 
 namespace {
@@ -29,3 +31,5 @@ TEST_CASE("checksums are those of the standard, at any length") {
         text += static_cast<char>(i * 37);
     }
 }
+
+}  // namespace crc32_test

@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+namespace eigen_test {
+
 using namespace lumbar;
 
 TEST_CASE("plain tensors are Eigen maps of the same memory") {
@@ -23,3 +25,5 @@ TEST_CASE("plain tensors are Eigen maps of the same memory") {
     CHECK(as_vector(read_only.view())(0) == 0.0f);
     CHECK(as_plane(read_only.view(), 1, 0)(0, 0) == 60.0f);
 }
+
+}  // namespace eigen_test

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+namespace error_test {
+
 namespace {
 
 using lumbar::Error;
@@ -97,3 +99,5 @@ TEST_CASE("value() returns the value or throws the error") {
     }
 }
 #endif
+
+}  // namespace error_test

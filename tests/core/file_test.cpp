@@ -12,6 +12,8 @@
 #include <unistd.h>
 #endif
 
+namespace file_test {
+
 using namespace lumbar;
 using lumbar_test::Scratch;
 
@@ -113,3 +115,5 @@ TEST_CASE("a file of the kernel that claims no size counts as empty") {
 }
 
 #endif
+
+}  // namespace file_test

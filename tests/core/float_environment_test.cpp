@@ -8,6 +8,8 @@
 #include <limits>
 #include <thread>
 
+namespace float_environment_test {
+
 #if defined(LUMBAR_FLOAT_ENVIRONMENT_MXCSR) || defined(LUMBAR_FLOAT_ENVIRONMENT_FPCR)
 
 namespace {
@@ -139,3 +141,5 @@ TEST_CASE("the guard is harmless where the processor is not known") {
     MESSAGE("skipped: neither SSE nor AArch64");
 }
 #endif
+
+}  // namespace float_environment_test

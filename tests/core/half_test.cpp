@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <limits>
 
+namespace half_test {
+
 using namespace lumbar;
 
 namespace {
@@ -126,3 +128,5 @@ TEST_CASE("the conversions are constant expressions") {
     static_assert(bfloat16_to_float(0x3F80) == 1.0f);
     static_assert(float_to_bfloat16(1.0f) == 0x3F80);
 }
+
+}  // namespace half_test

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+namespace memory_test {
+
 namespace {
 
 using lumbar::AlignedBuffer;
@@ -84,3 +86,5 @@ TEST_CASE("a buffer survives being moved to itself") {
     CHECK(buffer.size() == 20);
     CHECK(buffer.data()[0] == 3);
 }
+
+}  // namespace memory_test

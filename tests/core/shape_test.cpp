@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <limits>
 
+namespace shape_test {
+
 using lumbar::ceil_div;
 using lumbar::checked_add;
 using lumbar::checked_mul;
@@ -164,3 +166,5 @@ TEST_CASE("checked arithmetic refuses what does not fit") {
     static_assert(!checked_add(most, 1));
     static_assert(!checked_add(1, most));
 }
+
+}  // namespace shape_test

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+namespace tensor_test {
+
 namespace {
 
 using lumbar::ConstTensorView;
@@ -105,3 +107,5 @@ TEST_CASE("the number of values of a shape does not wrap") {
           std::numeric_limits<std::size_t>::max());
     CHECK(lumbar::value_count({1, -1, 1, 1}) == std::numeric_limits<std::size_t>::max());
 }
+
+}  // namespace tensor_test

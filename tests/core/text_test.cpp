@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace text_test {
+
 using lumbar::detail::cat;
 using lumbar::detail::Piece;
 
@@ -43,3 +45,5 @@ TEST_CASE("sorted_order and sort_by follow the comparison") {
     lumbar::detail::sort_by(none, shorter_first);
     CHECK(none.empty());
 }
+
+}  // namespace text_test

@@ -22,6 +22,8 @@
 #include <unistd.h>
 #endif
 
+namespace thread_pool_test {
+
 namespace {
 
 using lumbar::Executor;
@@ -468,3 +470,5 @@ TEST_CASE("on a crowded machine a pool is not much slower than one thread") {
 }
 
 #endif
+
+}  // namespace thread_pool_test

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+namespace fashion_mnist_test {
+
 using namespace lumbar;
 
 namespace {
@@ -99,3 +101,5 @@ TEST_CASE("10,000 test pictures give PyTorch's accuracy") {
     CHECK(correct >= 9250);
     CHECK(equal >= 9995);
 }
+
+}  // namespace fashion_mnist_test

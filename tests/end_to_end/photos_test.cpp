@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 
+namespace photos_test {
+
 using namespace lumbar;
 
 TEST_CASE("photos get PyTorch's first class and logits") {
@@ -47,3 +49,5 @@ TEST_CASE("photos get PyTorch's first class and logits") {
     }
     CHECK(rows.size() == 14);
 }
+
+}  // namespace photos_test

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+namespace features_test {
+
 using namespace lumbar;
 
 namespace {
@@ -135,3 +137,5 @@ TEST_SUITE("slow") {
         check_all(false);
     }
 }
+
+}  // namespace features_test

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+namespace goldens_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 
@@ -177,3 +179,5 @@ TEST_SUITE("slow") {
         check_batch("resnet18_97x131_b3");
     }
 }
+
+}  // namespace goldens_test

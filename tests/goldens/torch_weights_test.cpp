@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <weights/scratch.hpp>
 
+namespace torch_weights_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 
@@ -69,3 +71,5 @@ TEST_CASE("every network's .pth gives the reference's logits" * doctest::test_su
     }
     CHECK((checked == 0 || checked >= 22));
 }
+
+}  // namespace torch_weights_test

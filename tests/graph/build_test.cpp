@@ -6,6 +6,8 @@
 
 #include <string>
 
+namespace build_test {
+
 using namespace lumbar;
 
 namespace {
@@ -214,3 +216,5 @@ TEST_CASE("a second input, values of two graphs and absurd windows are refused")
         CHECK(graph.error()->message().find("layer") != std::string::npos);
     }
 }
+
+}  // namespace build_test

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+namespace cost_test {
+
 using namespace lumbar;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("what sees the whole image is global, but a gate makes nothing so") {
         CHECK(last_field(graph).size == Extent{3, 3});
     }
 }
+
+}  // namespace cost_test

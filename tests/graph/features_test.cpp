@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace features_test {
+
 using namespace lumbar;
 using oracle::names;
 
@@ -167,3 +169,5 @@ TEST_CASE("a mistake of the graph outlives the choice of its outputs") {
     CHECK(mistake(features(graph, {"layer"})) == first);
     CHECK(mistake(without_head(graph)) == first);
 }
+
+}  // namespace features_test

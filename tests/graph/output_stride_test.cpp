@@ -6,6 +6,8 @@
 
 #include <vector>
 
+namespace output_stride_test {
+
 using namespace lumbar;
 
 namespace {
@@ -143,3 +145,5 @@ TEST_CASE("absurd strides are refused, not overflowed") {
     graph.output(x);
     CHECK(with_output_stride(graph, 1).error());
 }
+
+}  // namespace output_stride_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace parameters_test {
+
 using namespace lumbar;
 
 namespace {
@@ -86,3 +88,5 @@ TEST_CASE("folded batch normalisations keep their parameters") {
     CHECK(lines(parameters(folded)) == lines(parameters(graph)));
     CHECK(parameter_count(folded) == parameter_count(graph));
 }
+
+}  // namespace parameters_test

@@ -6,6 +6,8 @@
 #include <graph/pass_checks.hpp>
 #include <vector>
 
+namespace rewrite_test {
+
 using namespace lumbar;
 using oracle::names;
 
@@ -95,3 +97,5 @@ TEST_CASE("the graph's ignored prefixes and mistakes survive") {
     REQUIRE(after.error());
     CHECK(after.error()->message() == graph.error()->message());
 }
+
+}  // namespace rewrite_test

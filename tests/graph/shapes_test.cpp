@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace shapes_test {
+
 using namespace lumbar;
 
 namespace {
@@ -180,3 +182,5 @@ TEST_CASE("sizes that no image has are refused") {
         CHECK(shapes.error().code() == Error::Code::argument);
     }
 }
+
+}  // namespace shapes_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace kinds_test {
+
 using namespace lumbar;
 
 namespace {
@@ -143,4 +145,6 @@ TEST_CASE("a kind that is not read is refused by its name") {
         CHECK(image.error().message() == expected);
     }
 }
+
+}  // namespace kinds_test
 #endif

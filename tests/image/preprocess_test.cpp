@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+namespace preprocess_test {
+
 using namespace lumbar;
 
 namespace {
@@ -185,3 +187,5 @@ TEST_CASE("impossible presets and empty pictures are errors") {
     preset.std[1] = 0.0f;
     CHECK_FALSE(try_preprocess(image, preset));
 }
+
+}  // namespace preprocess_test

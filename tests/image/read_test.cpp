@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #endif
 
+namespace read_test {
+
 using namespace lumbar;
 
 namespace {
@@ -418,4 +420,6 @@ TEST_CASE("photos of all kinds decode") {
         CHECK(try_read_image(photos + name));
     }
 }
+
+}  // namespace read_test
 #endif

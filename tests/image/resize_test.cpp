@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstdint>
 
+namespace resize_test {
+
 using namespace lumbar;
 
 namespace {
@@ -150,3 +152,5 @@ TEST_CASE("pixels in memory become a picture where their number fits") {
     CHECK_FALSE(Image::try_copy(pixels, {.height = 1, .width = 3, .channels = 2}));
     CHECK_FALSE(Image::try_copy({}, {.height = -1, .width = -1}));
 }
+
+}  // namespace resize_test

@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace top_k_test {
+
 using namespace lumbar;
 
 namespace {
@@ -174,3 +176,5 @@ TEST_CASE("labels are read a line each, whatever the line ends") {
     CHECK(missing.error().message().find(path) != std::string::npos);
     CHECK_FALSE(try_read_labels(std::filesystem::temp_directory_path().string()));
 }
+
+}  // namespace top_k_test

@@ -12,6 +12,8 @@
 #include <limits>
 #include <string>
 
+namespace tiles_test {
+
 using lumbar::AlignedBuffer;
 using lumbar::KernelTable;
 
@@ -216,3 +218,5 @@ TEST_CASE("an empty pooling window gives minus infinity, or zero") {
         CHECK(out.data()[0] == 0);
     }
 }
+
+}  // namespace tiles_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace across_channels_test {
+
 using namespace layer_cases;
 using lumbar::AcrossChannels;
 using lumbar::ChannelsCall;
@@ -103,3 +105,5 @@ TEST_CASE("local response normalisation agrees with the definition") {
         }
     }
 }
+
+}  // namespace across_channels_test

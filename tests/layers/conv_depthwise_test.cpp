@@ -7,6 +7,8 @@
 
 #include <string>
 
+namespace conv_depthwise_test {
+
 using namespace layer_cases;
 using lumbar::BlockedView;
 using lumbar::ConvCall;
@@ -119,3 +121,5 @@ TEST_CASE("a pointwise and a depthwise convolution in one give the bits of the t
         }
     }
 }
+
+}  // namespace conv_depthwise_test

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace depthwise_conv_test {
+
 using namespace layer_cases;
 using lumbar::DepthwiseCall;
 using lumbar::DepthwiseConv;
@@ -106,3 +108,5 @@ TEST_CASE("depthwise convolution applies every activation that can be fused") {
         }
     }
 }
+
+}  // namespace depthwise_conv_test

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <optional>
 
+namespace direct_conv_test {
+
 using namespace layer_cases;
 using lumbar::BlockedView;
 using lumbar::ConvCall;
@@ -408,3 +410,5 @@ TEST_CASE("a convolution of small integers is exact") {
                                out.values()) == "");
     }
 }
+
+}  // namespace direct_conv_test

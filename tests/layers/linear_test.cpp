@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+namespace linear_test {
+
 using namespace layer_cases;
 using lumbar::Epilogue;
 using lumbar::KernelTable;
@@ -112,3 +114,5 @@ TEST_CASE("a fully connected layer applies every activation that can be fused") 
         }
     }
 }
+
+}  // namespace linear_test

@@ -7,6 +7,8 @@
 
 #include <limits>
 
+namespace pixelwise_test {
+
 using namespace layer_cases;
 using lumbar::BlockedView;
 using lumbar::ChannelCopy;
@@ -221,3 +223,5 @@ TEST_CASE("a channel copy may zero all that it does not write, border included")
         }
     }
 }
+
+}  // namespace pixelwise_test

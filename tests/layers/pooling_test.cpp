@@ -7,6 +7,8 @@
 
 #include <limits>
 
+namespace pooling_test {
+
 using namespace layer_cases;
 using lumbar::Extent;
 using lumbar::KernelTable;
@@ -180,3 +182,5 @@ TEST_CASE("adaptive and global pooling agree with the definition") {
         }
     }
 }
+
+}  // namespace pooling_test

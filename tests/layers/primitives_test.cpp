@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace primitives_test {
+
 using lumbar::Activation;
 using lumbar::BlockedTensor;
 using lumbar::BlockedView;
@@ -431,3 +433,5 @@ TEST_CASE("primitives say what does not fit") {
     CHECK(contains(message_of([&] { linear(bordered, out); }), "without a border"));
 }
 #endif
+
+}  // namespace primitives_test

@@ -6,6 +6,8 @@
 #include <set>
 #include <tuple>
 
+namespace row_order_test {
+
 using lumbar::RowOrder;
 
 TEST_CASE("every row of every plane is one unit, from the top of the image down") {
@@ -38,3 +40,5 @@ TEST_CASE("every row of every plane is one unit, from the top of the image down"
         }
     }
 }
+
+}  // namespace row_order_test

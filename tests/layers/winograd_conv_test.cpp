@@ -8,6 +8,8 @@
 #include <cmath>
 #include <string>
 
+namespace winograd_conv_test {
+
 using namespace layer_cases;
 using lumbar::BlockedView;
 using lumbar::ConvCall;
@@ -225,3 +227,5 @@ TEST_CASE("Winograd convolution rounds no worse than published, nor than thrice 
         }
     }
 }
+
+}  // namespace winograd_conv_test

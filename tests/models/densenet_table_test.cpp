@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <models/table_count.hpp>
 
+namespace densenet_table_test {
+
 using namespace lumbar;
 using tables::Count;
 using tables::published;
@@ -56,3 +58,5 @@ TEST_CASE("the DenseNets cost and see what table 1 adds up to") {
     tables::check_count(densenet(kDenseNet121), count_densenet(kDenseNet121));
     tables::check_count(densenet(kDenseNet161), count_densenet(kDenseNet161));
 }
+
+}  // namespace densenet_table_test

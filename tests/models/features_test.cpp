@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace features_test {
+
 using namespace lumbar;
 
 namespace {
@@ -186,3 +188,5 @@ TEST_CASE("networks that convolve take output strides of 8 and 16; those that po
     }
     CHECK(taken >= 18);
 }
+
+}  // namespace features_test

@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <models/table_count.hpp>
 
+namespace inception_table_test {
+
 using namespace lumbar;
 using tables::Count;
 using tables::published;
@@ -175,3 +177,5 @@ TEST_CASE("the Inceptions cost and see what their tables add up to") {
     tables::check_count(inception_v3(kFactorisedInceptionV2),
                         count_inception_v3(kFactorisedInceptionV2), 299);
 }
+
+}  // namespace inception_table_test

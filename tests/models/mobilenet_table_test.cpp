@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <models/table_count.hpp>
 
+namespace mobilenet_table_test {
+
 using namespace lumbar;
 using tables::Count;
 using tables::published;
@@ -120,3 +122,5 @@ TEST_CASE("width multipliers have the published costs") {
                        c.millions_of_macs) <= 0.01 * c.millions_of_macs + 0.5);
     }
 }
+
+}  // namespace mobilenet_table_test

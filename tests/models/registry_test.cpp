@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+namespace registry_test {
+
 using namespace lumbar;
 
 namespace {
@@ -239,3 +241,5 @@ TEST_CASE("channels of narrow networks are multiples of 8, never more than a ten
         CHECK(make_divisible(c.value) % 8 == 0);
     }
 }
+
+}  // namespace registry_test

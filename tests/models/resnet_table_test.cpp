@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <models/table_count.hpp>
 
+namespace resnet_table_test {
+
 using namespace lumbar;
 using tables::Count;
 using tables::published;
@@ -160,3 +162,5 @@ TEST_CASE("the paper's placement of a bottleneck's stride costs less, and as man
     // The paper's table 1 says 3.8e9, without the shortcuts' projections.
     CHECK(std::abs(static_cast<double>(tables::macs_at(graph, 224)) * 1e-9 - 3.86) < 0.01);
 }
+
+}  // namespace resnet_table_test

@@ -3,6 +3,8 @@
 #include <models/table_count.hpp>
 #include <string>
 
+namespace tables_test {
+
 using namespace lumbar;
 
 TEST_CASE("every model of the registry has the published parameters and MACs") {
@@ -37,3 +39,5 @@ TEST_CASE("receptive fields are those of the literature") {
         CHECK(last.stride == Extent::square(c.stride));
     }
 }
+
+}  // namespace tables_test

@@ -1,6 +1,8 @@
 // The tables of this family by arithmetic: a row with a typo does not compile.
 #include <models/table_count.hpp>
 
+namespace vgg_table_test {
+
 using namespace lumbar;
 using tables::Count;
 using tables::published;
@@ -50,3 +52,5 @@ TEST_CASE("the VGGs cost and see what table 1 adds up to") {
     tables::check_count(vgg16({.batch_norm = true}), count_vgg(kVgg16, true));
     tables::check_count(vgg11(), count_vgg(kVgg11, false));
 }
+
+}  // namespace vgg_table_test

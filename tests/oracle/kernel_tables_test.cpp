@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace kernel_tables_test {
+
 TEST_CASE("kernel tables differ, and the native one comes first") {
     const auto& tables = oracle::kernel_tables();
     REQUIRE(tables.size() >= 2);
@@ -43,3 +45,5 @@ TEST_CASE("every table has tiles of all widths up to its widest") {
         CHECK((kernels->local_response_norm != nullptr));
     }
 }
+
+}  // namespace kernel_tables_test

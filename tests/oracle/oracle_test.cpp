@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace oracle_test {
+
 namespace {
 
 using lumbar::Activation;
@@ -161,3 +163,5 @@ TEST_CASE("the tolerance of a sum accepts float32 and rejects one wrong weight")
         CHECK(oracle::mismatch(want, in_float(), tolerance) != "");
     }
 }
+
+}  // namespace oracle_test

@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+namespace stream_test {
+
 using namespace lumbar;
 
 namespace {
@@ -427,3 +429,5 @@ TEST_CASE("a program that asks for one image at a time is answered") {
     CHECK(buffer.unanswered() == 0);
     CHECK(std::ranges::count(content(pictures.out), '\n') == Pictures::kCount);
 }
+
+}  // namespace stream_test

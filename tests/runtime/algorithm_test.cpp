@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace algorithm_test {
+
 using namespace lumbar;
 
 namespace {
@@ -103,3 +105,5 @@ TEST_SUITE("slow") {
     }
 }
 #endif
+
+}  // namespace algorithm_test

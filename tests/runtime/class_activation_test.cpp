@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace class_activation_test {
+
 using namespace lumbar;
 
 namespace {
@@ -178,3 +180,5 @@ TEST_CASE("a head that is no chain has none") {
           "net: no class activation map: add is neither pooling, linear layer nor activation");
     CHECK(message(Graph("net")) == "net: no class activation map: it has no output");
 }
+
+}  // namespace class_activation_test

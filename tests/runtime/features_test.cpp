@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace features_test {
+
 using namespace lumbar;
 
 namespace {
@@ -90,3 +92,5 @@ TEST_CASE("a mistake in the choice is reported by compile") {
     CHECK(network.error().message() ==
           "resnet18: features: there is no feature map of stride 64, but of 2, 4, 8, 16, 32");
 }
+
+}  // namespace features_test

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+namespace mismatch_test {
+
 using namespace lumbar;
 
 namespace {
@@ -176,3 +178,5 @@ TEST_CASE("a hostile file's message is one short line") {
     CHECK(bound.error().message().find('\n') == std::string::npos);
     CHECK(bound.error().message().find('\x1B') == std::string::npos);
 }
+
+}  // namespace mismatch_test

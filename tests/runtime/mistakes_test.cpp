@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+namespace mistakes_test {
+
 using namespace lumbar;
 using lumbar_test::Scratch;
 using namespace std::string_literals;
@@ -159,3 +161,5 @@ TEST_CASE("a classifier for another size of picture is told with both shapes") {
           "my.safetensors does not fit resnet18: 2 of 102 tensors are misshapen: fc.weight "
           "(expected [1000, 512], found [10, 2048]), fc.bias (expected [1000], found [10])");
 }
+
+}  // namespace mistakes_test

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace name_dialects_test {
+
 using namespace lumbar;
 
 namespace {
@@ -314,3 +316,5 @@ TEST_CASE("a backbone has no use for its classifier, whatever that is called") {
         CHECK(try_bind_weights(backbone, in_names_of(backbone, all), false));
     }
 }
+
+}  // namespace name_dialects_test

@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+namespace network_test {
+
 using namespace lumbar;
 
 namespace {
@@ -345,3 +347,5 @@ TEST_CASE("a workspace of another network is refused") {
                          doctest::Contains("belongs to another network"), Error);
 }
 #endif
+
+}  // namespace network_test

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace random_networks_test {
+
 using namespace lumbar;
 
 namespace {
@@ -60,3 +62,5 @@ TEST_CASE("compiled networks yield what their graphs mean, on every instruction 
         }
     }
 }
+
+}  // namespace random_networks_test

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+namespace recognise_test {
+
 using namespace lumbar;
 using Evidence = FileModel::Evidence;
 
@@ -90,3 +92,5 @@ TEST_CASE("an incomplete file resembles its model, and a strange one none") {
     CHECK(recognise_model(Weights()).evidence == Evidence::none);
     CHECK(recognise_model(Weights::from_tensors({{"w", {1}, {1.0f}}})).model == nullptr);
 }
+
+}  // namespace recognise_test

@@ -12,6 +12,8 @@
 #include <string>
 #include <weights/scratch.hpp>
 
+namespace tune_test {
+
 using namespace lumbar;
 
 namespace {
@@ -127,3 +129,5 @@ TEST_CASE("a file that is no tuning file is an error, and so is one that cannot 
     REQUIRE_FALSE(saved);
     CHECK(saved.error().code() == Error::Code::io);
 }
+
+}  // namespace tune_test

@@ -8,6 +8,8 @@
 #include <limits>
 #include <string>
 
+namespace verify_test {
+
 using namespace lumbar;
 
 namespace {
@@ -134,3 +136,5 @@ TEST_CASE("a forged probe is an error in one line") {
     CHECK(try_read_probe(with_metadata({})).error().message() ==
           "file: holds no probe to verify with; convert --probe adds one");
 }
+
+}  // namespace verify_test

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace simd_test {
+
 namespace simd = lumbar::simd;
 
 namespace {
@@ -229,3 +231,5 @@ TEST_CASE_TEMPLATE("pow is accurate for the bases and exponents of normalisation
     }
     CHECK(worst < 40 * oracle::kRounding);
 }
+
+}  // namespace simd_test

@@ -6,6 +6,8 @@
 
 #include <string>
 
+namespace dtype_test {
+
 using namespace lumbar;
 
 TEST_CASE("every element type is found under the name that it prints") {
@@ -72,3 +74,5 @@ TEST_CASE("text from files is made harmless and short") {
     CHECK(detail::printable("\xF0\x9F\x98") == "\\xf0\\x9f\\x98");
     CHECK(detail::in_quotes("a") == "'a'");
 }
+
+}  // namespace dtype_test

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+namespace half_weights_test {
+
 using namespace lumbar;
 
 TEST_CASE("filters become halves; vectors and metadata stay") {
@@ -47,3 +49,5 @@ TEST_CASE("a tensor that is many times larger than its bytes is refused") {
     REQUIRE_FALSE(half);
     CHECK(half.error().message().find("repeats its elements") != std::string::npos);
 }
+
+}  // namespace half_weights_test

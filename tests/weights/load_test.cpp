@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace load_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -180,3 +182,5 @@ TEST_CASE("a real checkpoint loads, if there is one") {
     for (const TensorData& tensor : *weights) elements += tensor.size();
     CHECK(elements > 3'000'000);
 }
+
+}  // namespace load_test

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+namespace numpy_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -297,3 +299,5 @@ TEST_CASE("a cut-off or damaged archive is refused") {
     CHECK(contains(problem(read("stored.npz"), {.tensors = 15}),
                    "has 16 arrays; at most 15 are read (LoadLimits::tensors)"));
 }
+
+}  // namespace numpy_test

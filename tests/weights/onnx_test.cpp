@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+namespace onnx_test {
+
 using namespace lumbar;
 using namespace std::string_literals;
 
@@ -132,3 +134,5 @@ TEST_CASE("a cut-off or damaged model is an error or other numbers, never worse"
         }
     }
 }
+
+}  // namespace onnx_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace safetensors_malformed_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -334,3 +336,5 @@ TEST_CASE("every prefix and every changed byte of a good file is read or refused
         }
     }
 }
+
+}  // namespace safetensors_malformed_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace safetensors_save_test {
+
 using namespace lumbar;
 using lumbar_test::Scratch;
 
@@ -171,3 +173,5 @@ TEST_CASE("a path that cannot be written is an error that names it") {
         CHECK(contains(status.error().message(), "/dev/full: writing failed"));
     }
 }
+
+}  // namespace safetensors_save_test

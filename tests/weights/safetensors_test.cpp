@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace safetensors_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 
@@ -168,3 +170,5 @@ TEST_CASE("the weights outlive the caller's handle on the bytes") {
     }
     CHECK(watch.expired());
 }
+
+}  // namespace safetensors_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace synthetic_test {
+
 using namespace lumbar;
 
 TEST_CASE("single elements are those that a program in another language computed") {
@@ -98,3 +100,5 @@ TEST_CASE("the reference file of the Python twin holds the same numbers") {
         }
     }
 }
+
+}  // namespace synthetic_test

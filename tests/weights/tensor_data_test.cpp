@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace tensor_data_test {
+
 using namespace lumbar;
 
 namespace {
@@ -219,3 +221,5 @@ TEST_CASE("a view that leaves its bytes is noticed") {
     nibbles.strides = {1, 2};
     CHECK(contains(*detail::view_problem(nibbles), "smaller than a byte"));
 }
+
+}  // namespace tensor_data_test

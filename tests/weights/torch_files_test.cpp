@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_files_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -210,3 +212,5 @@ TEST_CASE("limits are errors that name them") {
     const Weights two = Weights::from_tensors({{"a", {1}, {1}}, {"b", {1}, {1}}});
     CHECK(two.size() == 2);
 }
+
+}  // namespace torch_files_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_malformed_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -363,3 +365,5 @@ TEST_CASE("a legacy file cut off within a pickle names it") {
         file += ".";
     }
 }
+
+}  // namespace torch_malformed_test

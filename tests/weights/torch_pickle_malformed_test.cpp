@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_pickle_malformed_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -202,3 +204,5 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
          "tensor 'w' is made in an unknown way"},
     });
 }
+
+}  // namespace torch_pickle_malformed_test

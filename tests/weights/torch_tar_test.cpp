@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_tar_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -134,3 +136,5 @@ TEST_CASE("a tar archive is refused where a part of it is wrong") {
         }
     }
 }
+
+}  // namespace torch_tar_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace torch_zip_malformed_test {
+
 using namespace lumbar;
 using namespace lumbar_test;
 using namespace std::string_literals;
@@ -232,3 +234,5 @@ TEST_CASE("an archive of very many entries costs what it has bytes") {
     members.push_back({"a/x0", ""});
     check_all({{"and one of them twice", zip_of(members), "it has two entries named 'a/x0'"}});
 }
+
+}  // namespace torch_zip_malformed_test

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+namespace weights_test {
+
 using namespace lumbar;
 
 namespace {
@@ -129,3 +131,5 @@ TEST_CASE("what is allocated is counted, so that bounds on it mean something") {
     CHECK(lumbar_test::allocated_bytes - before >= 1000 + 1000 * sizeof(int));
 }
 #endif
+
+}  // namespace weights_test

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <graph/pass_checks.hpp>
 
+namespace any_graph_test {
+
 using namespace lumbar;
 
 namespace {
@@ -74,3 +76,5 @@ TEST_CASE("passes may run in any order, and again") {
         check(graph, after);
     }
 }
+
+}  // namespace any_graph_test

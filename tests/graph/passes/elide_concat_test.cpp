@@ -8,6 +8,8 @@
 
 #include <graph/pass_checks.hpp>
 
+namespace elide_concat_test {
+
 using namespace lumbar;
 
 namespace {
@@ -106,3 +108,5 @@ TEST_CASE("slices follow their concatenation through later passes") {
     CHECK(oracle::well_formed(after));
     CHECK(oracle::output_difference(graph, after) <= oracle::kSame);
 }
+
+}  // namespace elide_concat_test

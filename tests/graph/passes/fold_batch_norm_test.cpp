@@ -6,6 +6,8 @@
 
 #include <graph/pass_checks.hpp>
 
+namespace fold_batch_norm_test {
+
 using namespace lumbar;
 using oracle::names;
 
@@ -95,3 +97,5 @@ TEST_CASE("a batch normalisation with a sigmoid of its own is not folded") {
     CHECK(names(folded) == "input conv bn");
     CHECK(oracle::output_difference(graph, folded) <= oracle::kSame);
 }
+
+}  // namespace fold_batch_norm_test

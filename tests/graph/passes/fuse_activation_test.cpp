@@ -5,6 +5,8 @@
 
 #include <graph/pass_checks.hpp>
 
+namespace fuse_activation_test {
+
 using namespace lumbar;
 using oracle::names;
 
@@ -106,3 +108,5 @@ TEST_CASE("an output may be an activation that is fused") {
     CHECK(fused.outputs() == std::vector<int>{1, 2, 1});
     CHECK(oracle::output_difference(graph, fused) <= oracle::kSame);
 }
+
+}  // namespace fuse_activation_test

@@ -7,6 +7,8 @@
 
 #include <graph/pass_checks.hpp>
 
+namespace fuse_residual_test {
+
 using namespace lumbar;
 using oracle::names;
 
@@ -126,3 +128,5 @@ TEST_CASE("an activation that is already part of the addition moves along") {
     CHECK(names(fused) == expected);
     CHECK(oracle::output_difference(graph, fused) <= oracle::kSame);
 }
+
+}  // namespace fuse_residual_test
