@@ -1,10 +1,16 @@
 #!/bin/sh
-# One model compiles in under 10 s and 1 GB with g++ -O2.
+# One model compiles in under 10 s and 1 GB with g++ -O2. The seconds are those of a machine that
+# compiles yardstick.cpp in 3.13 s; one that is slower gets as much longer.
 set -eu
 [ -f "$SOURCE_DIR/include/lumbar/lumbar.hpp" ] || { echo "skipped: no lumbar.hpp"; exit 77; }
 [ "$CXX_ID" = GNU ] || { echo "skipped: the limit is for g++"; exit 77; }
 case $CXX_FLAGS in *-fsanitize*) echo "skipped: sanitizers cost time"; exit 77 ;; esac
 mkdir -p "$SCRATCH"
 # shellcheck disable=SC2086  # the flags are words
-"$MEASURE" 10 1024 "$CXX" -std=c++20 -O2 $INCLUDES -c "$SOURCE_DIR/tests/build/one_model.cpp" \
-    -o "$SCRATCH/one_model.o"
+compile() { # compile SECONDS NAME
+    "$MEASURE" "$1" 1024 "$CXX" -std=c++20 -O2 $INCLUDES -c "$SOURCE_DIR/tests/build/$2.cpp" \
+        -o "$SCRATCH/$2.o"
+}
+limit=$(for _ in 1 2 3; do compile 1000 yardstick; done |
+    awk '{ if (!best || $1 < best) best = $1 } END { print (best > 3.13 ? 10 / 3.13 * best : 10) }')
+compile "$limit" one_model
