@@ -67,7 +67,7 @@ TEST_CASE("the shipped pictures give PyTorch's logits") {
     }
 }
 
-TEST_CASE("10,000 test pictures give PyTorch's accuracy") {
+TEST_CASE("10,000 test pictures give PyTorch's accuracy" * doctest::test_suite("slow")) {
     const std::string images = unpacked(kDataset + "t10k-images-idx3-ubyte.gz");
     const std::string labels = unpacked(kDataset + "t10k-labels-idx1-ubyte.gz");
     if (images.empty() || labels.empty()) {

@@ -73,13 +73,8 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define LUMBAR_ALWAYS_INLINE inline __attribute__((always_inline))
 #define LUMBAR_NEVER_INLINE __attribute__((noinline))
-// Runs once per network: compiled for size, and by g++ without its costlier passes, which saves a
-// user seconds of compile time.
-#if defined(__OPTIMIZE__) && !defined(__clang__)
-#define LUMBAR_COLD __attribute__((cold, noinline, optimize("O1")))
-#else
+// Runs once per network: compiled for size, which saves a user seconds of compile time.
 #define LUMBAR_COLD __attribute__((cold, noinline))
-#endif
 // Not so, though only cold functions call it: g++ would take it for cold too.
 #define LUMBAR_HOT __attribute__((hot))
 #define LUMBAR_LAMBDA_INLINE __attribute__((always_inline))
