@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
     const Cost limit{std::atof(argv[1]), std::atof(argv[2])};
     for (int attempt = 1; attempt <= 3; ++attempt) {
         const Cost cost = run(argv + 3);
-        std::printf("%.1f s of user time (limit %.1f), %.0f MiB (limit %.0f)\n", cost.seconds,
+        std::printf("%.1f s of user time (limit %.0f), %.0f MiB (limit %.0f)\n", cost.seconds,
                     limit.seconds, cost.mebibytes, limit.mebibytes);
         if (cost.seconds <= limit.seconds && cost.mebibytes <= limit.mebibytes) return 0;
         if (cost.mebibytes > limit.mebibytes) return 1;  // no noise in that
