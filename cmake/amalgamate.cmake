@@ -54,7 +54,7 @@ endfunction()
 
 file(READ ${include_dir}/../LICENSE licence)
 string(REPLACE "\n" "\n// " licence "${licence}")
-set(all "// Lumbar in one header, made by its cmake/amalgamate.cmake. It includes xsimd and nlohmann-json.\n//\n// ${licence}\n#pragma once\n")
+set(all "// Lumbar in one header, made by its cmake/amalgamate.cmake. It includes xsimd.\n//\n// ${licence}\n#pragma once\n")
 foreach(header IN LISTS words)
     expand(${header} body)
     string(APPEND all "${body}")

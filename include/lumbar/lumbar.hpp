@@ -1,5 +1,5 @@
-// Lumbar: the classic CNN backbones on a CPU. This header holds everything that needs xsimd (and
-// nlohmann-json, for the header of safetensors files) alone; <lumbar/image.hpp> adds pictures.
+// Lumbar: the classic CNN backbones on a CPU. This header holds everything that needs xsimd alone;
+// <lumbar/image.hpp> adds pictures, <lumbar/runtime/verify.hpp> probes (with nlohmann-json).
 #pragma once
 
 #include <lumbar/image/top_k.hpp>

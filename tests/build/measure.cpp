@@ -1,7 +1,12 @@
-// measure SECONDS MEBIBYTES COMMAND...: runs a command, and fails where it takes more user CPU time
-// or more memory. CPU time, and the best of three runs: other programs share the machine.
+// measure SECONDS YARDSTICK_SECONDS MEBIBYTES YARDSTICK... -- COMMAND...: runs both commands, and
+// fails where COMMAND takes more user CPU time than SECONDS, or more memory than MEBIBYTES. SECONDS
+// are those of a machine where YARDSTICK takes YARDSTICK_SECONDS: slower machines get as much more,
+// and faster ones as much less. Other programs share the machine: the two run in turn, up to three
+// times, and the least of each counts.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,17 +40,29 @@ Cost run(char** command) {
 }
 
 int main(int argc, char** argv) {
-    if (argc < 4) {
-        std::fprintf(stderr, "usage: measure SECONDS MEBIBYTES COMMAND...\n");
+    int separator = 4;
+    while (separator < argc && std::strcmp(argv[separator], "--") != 0) ++separator;
+    if (separator == 4 || separator + 1 >= argc) {
+        std::fprintf(stderr,
+                     "usage: measure SECONDS YARDSTICK_SECONDS MEBIBYTES YARDSTICK... -- "
+                     "COMMAND...\n");
         return 2;
     }
-    const Cost limit{std::atof(argv[1]), std::atof(argv[2])};
+    argv[separator] = nullptr;
+    const Cost limit{std::atof(argv[1]), std::atof(argv[3])};
+    const double usual = std::atof(argv[2]);
+    double yardstick = 1e9, seconds = 1e9;
     for (int attempt = 1; attempt <= 3; ++attempt) {
-        const Cost cost = run(argv + 3);
-        std::printf("%.1f s of user time (limit %.0f), %.0f MiB (limit %.0f)\n", cost.seconds,
-                    limit.seconds, cost.mebibytes, limit.mebibytes);
-        if (cost.seconds <= limit.seconds && cost.mebibytes <= limit.mebibytes) return 0;
+        yardstick = std::min(yardstick, run(argv + 4).seconds);
+        const Cost cost = run(argv + separator + 1);
+        seconds = std::min(seconds, cost.seconds);
+        const double here = limit.seconds * yardstick / usual;
+        std::printf(
+            "%.1f s of user time (limit %.1f: %.0f where the yardstick takes %.2f, not %.2f), "
+            "%.0f MiB (limit %.0f)\n",
+            seconds, here, limit.seconds, usual, yardstick, cost.mebibytes, limit.mebibytes);
         if (cost.mebibytes > limit.mebibytes) return 1;  // no noise in that
+        if (seconds <= here) return 0;
     }
     return 1;
 }

@@ -14,23 +14,30 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
-/// The length of the printable UTF-8 sequence that `text` begins with: 0 where it begins with a
-/// control character or with bytes that are not UTF-8. Precondition: !text.empty().
-LUMBAR_COLD inline std::size_t printable_length(std::string_view text) {
+/// The length of the UTF-8 sequence that `text` begins with: 0 where its bytes are not UTF-8.
+/// Precondition: !text.empty().
+LUMBAR_COLD inline std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7F ? 1 : 0;
+    if (byte(0) < 0x80) return 1;
     const std::size_t length = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
     if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < length) return 0;
     for (std::size_t i = 1; i < length; ++i) {
         if ((byte(i) & 0xC0) != 0x80) return 0;
     }
-    // Second bytes that make overlong forms, surrogates, code points above U+10FFFF, and the
-    // control characters U+0080 to U+009F.
-    const bool refused = (byte(0) == 0xC2 && byte(1) < 0xA0) ||
-                         (byte(0) == 0xE0 && byte(1) < 0xA0) ||
+    // Second bytes that make overlong forms, surrogates, and code points above U+10FFFF.
+    const bool refused = (byte(0) == 0xE0 && byte(1) < 0xA0) ||
                          (byte(0) == 0xED && byte(1) > 0x9F) ||
                          (byte(0) == 0xF0 && byte(1) < 0x90) || (byte(0) == 0xF4 && byte(1) > 0x8F);
     return refused ? 0 : length;
+}
+
+/// The same, and 0 where it is a control character (below U+0020, or U+007F to U+009F).
+LUMBAR_COLD inline std::size_t printable_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const std::size_t length = utf8_length(text);
+    const bool control =
+        byte(0) < 0x20 || byte(0) == 0x7F || (length == 2 && byte(0) == 0xC2 && byte(1) < 0xA0);
+    return control ? 0 : length;
 }
 
 /// `text` on one line, as UTF-8: control characters and stray bytes as \xNN, and cut off before it

@@ -11,14 +11,7 @@
 #include <lumbar/core/text.hpp>
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
-
-// The parser alone: json.hpp costs everyone who includes this two seconds of compile time. A
-// program with a json.hpp of its own includes that one first.
-#if !defined(INCLUDE_NLOHMANN_JSON_HPP_) && __has_include(<nlohmann/detail/input/parser.hpp>)
-#include <nlohmann/detail/input/parser.hpp>
-#else
-#include <nlohmann/json.hpp>
-#endif
+#include <lumbar/weights/json_text.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -30,25 +23,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-LUMBAR_NAMESPACE_BEGIN
-namespace detail {
-/// The types of JSON's values, as nlohmann's parser wants to be told them.
-struct JsonTypes {
-    using string_t = std::string;
-    using number_integer_t = std::int64_t;
-    using number_unsigned_t = std::uint64_t;
-    using number_float_t = double;
-    using binary_t = std::vector<std::uint8_t>;
-    using exception = nlohmann::detail::exception;
-};
-}  // namespace detail
-LUMBAR_NAMESPACE_END
-
-/// @cond internal
-template <>
-struct nlohmann::detail::is_basic_json<lumbar::detail::JsonTypes> : std::true_type {};
-/// @endcond
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -77,27 +51,21 @@ struct SafetensorsHeader {
     std::map<std::string, std::string> metadata;
 };
 
-/// Receives the events of nlohmann::json::sax_parse. Every function returns whether to go on; what
-/// went wrong is in problem(). Nothing here throws.
-class SafetensorsHeaderReader {
+/// Receives the header's events; what went wrong is in problem().
+class SafetensorsHeaderReader final : public JsonEvents {
    public:
-    using Json = JsonTypes;
-
     SafetensorsHeader& header() { return header_; }
     const std::string& problem() const { return problem_; }
     Error::Code code() const { return code_; }
 
     // --- Scalars ---
 
-    bool null() { return unexpected("null"); }
-    bool boolean(bool value) { return unexpected(value ? "true" : "false"); }
-    bool number_integer(Json::number_integer_t) { return unexpected("a negative number"); }
-    bool number_float(Json::number_float_t, const std::string& text) {
+    LUMBAR_COLD bool other(std::string_view text) override {
+        if (text == "null" || text == "true" || text == "false") return unexpected(text);
         return unexpected("the number " + printable(text, 40));
     }
-    bool binary(Json::binary_t&) { return unexpected("binary data"); }
 
-    LUMBAR_COLD bool number_unsigned(Json::number_unsigned_t value) {
+    LUMBAR_COLD bool natural(std::uint64_t value) override {
         if (place_ == Place::shape) {
             if (value > SafetensorsLimits::extent) {
                 return fail(
@@ -116,7 +84,7 @@ class SafetensorsHeaderReader {
         return unexpected("the number " + std::to_string(value));
     }
 
-    LUMBAR_COLD bool string(std::string& value) {
+    LUMBAR_COLD bool string(std::string& value) override {
         if (place_ == Place::metadata) {
             *metadata_value_ = std::move(value);
             return true;
@@ -136,7 +104,7 @@ class SafetensorsHeaderReader {
 
     // --- Objects ---
 
-    bool start_object(std::size_t) {
+    LUMBAR_COLD bool start_object() override {
         switch (place_) {
             case Place::before: place_ = Place::root; return true;
             case Place::root: place_ = in_metadata_ ? Place::metadata : Place::tensor; return true;
@@ -144,7 +112,7 @@ class SafetensorsHeaderReader {
         }
     }
 
-    LUMBAR_COLD bool key(std::string& name) {
+    LUMBAR_COLD bool key(std::string& name) override {
         switch (place_) {
             case Place::root: return begin_member(name);
             case Place::tensor: return begin_field(name);
@@ -159,7 +127,7 @@ class SafetensorsHeaderReader {
         }
     }
 
-    bool end_object() {
+    LUMBAR_COLD bool end_object() override {
         switch (place_) {
             case Place::root: place_ = Place::after; return true;
             case Place::metadata: place_ = Place::root; return true;
@@ -169,7 +137,7 @@ class SafetensorsHeaderReader {
 
     // --- Arrays ---
 
-    bool start_array(std::size_t) {
+    LUMBAR_COLD bool start_array() override {
         if (place_ == Place::tensor && field_ == kShape) {
             place_ = Place::shape;
             return true;
@@ -181,7 +149,7 @@ class SafetensorsHeaderReader {
         return unexpected("a list");
     }
 
-    bool end_array() {
+    LUMBAR_COLD bool end_array() override {
         if (place_ == Place::offsets && offsets_ != 2) {
             return fail(cat({tensor(), ": data_offsets has ", offsets_, " numbers, not two"}));
         }
@@ -189,19 +157,8 @@ class SafetensorsHeaderReader {
         return true;
     }
 
-    template <class JsonError>
-    LUMBAR_COLD bool parse_error(std::size_t position, const std::string&, const JsonError& error) {
-        std::string_view what = error.what();
-        // "[json.exception.parse_error.101] parse error at line 1, column 5: syntax error ..."
-        const auto skip_past = [&](std::string_view mark) {
-            if (const auto at = what.find(mark); at != std::string_view::npos) {
-                what.remove_prefix(at + mark.size());
-            }
-        };
-        if (what.substr(0, 1) == "[") skip_past("] ");
-        if (what.substr(0, 14) == "parse error at") skip_past(": ");
-        return fail(
-            cat({"the header is not valid JSON near byte ", position, ": ", printable(what, 200)}));
+    LUMBAR_COLD void not_json(std::size_t position, const char* what) override {
+        fail(cat({"the header is not valid JSON near byte ", position, ": ", what}));
     }
 
    private:
@@ -215,7 +172,7 @@ class SafetensorsHeaderReader {
 
     std::string tensor() const { return "tensor " + in_quotes(entry_.name); }
 
-    LUMBAR_COLD bool unexpected(const std::string& found) {
+    LUMBAR_COLD bool unexpected(std::string_view found) {
         const auto expected = [&](const std::string& what) {
             return fail(cat({what, "; found ", found}));
         };
@@ -311,7 +268,6 @@ LUMBAR_COLD inline Result<SafetensorsHeader> try_parse_safetensors_header(
     const auto error = [&](Error::Code code, const std::string& what) {
         return Error(code, prefix + what);
     };
-    // The JSON reader takes a zero byte for the end of its input and skips a byte-order mark.
     if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
         return error(Error::Code::format, "the header is not valid JSON: it holds a zero byte at " +
                                               std::to_string(zero));
@@ -322,13 +278,7 @@ LUMBAR_COLD inline Result<SafetensorsHeader> try_parse_safetensors_header(
                      "mark");
     }
     SafetensorsHeaderReader reader;
-    // What json::sax_parse does for JSON text, without its readers of binary formats and its
-    // values: they cost everyone who includes this two seconds of compile time and 60 KB.
-    auto input = nlohmann::detail::input_adapter(text.begin(), text.end());
-    nlohmann::detail::parser<JsonTypes, decltype(input)> parser(std::move(input));
-    if (!parser.sax_parse(&reader)) {
-        return error(reader.code(), reader.problem());
-    }
+    if (!JsonText(text, reader).read()) return error(reader.code(), reader.problem());
     return std::move(reader.header());
 }
 
