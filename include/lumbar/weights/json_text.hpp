@@ -3,7 +3,7 @@
 // includes lumbar.hpp compiles them (DEAD_ENDS.md has the seconds).
 #pragma once
 
-#include <lumbar/config/config.hpp>
+#include <lumbar/core/text.hpp>
 
 #include <cstddef>
 #include <cstdint>
