@@ -67,7 +67,15 @@ struct ConvTile {
 using ConvTileFunction = void (*)(const ConvTile&, const float* in, float* out,
                                   const float* residual);
 
-template <class Arch, int Pixels, int Groups>
+/// How a tile multiplies: floats.
+struct FloatProduct {
+    template <class Arch, class V>
+    static LUMBAR_ALWAYS_INLINE V add(const V& a, const V& b, const V& c) {
+        return simd::fma<Arch>(a, b, c);
+    }
+};
+
+template <class Arch, int Pixels, int Groups, class Product = FloatProduct>
 LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* out,
                                    const float* residual) {
     using V = simd::Vector<Arch>;
@@ -132,7 +140,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                         }
                         LUMBAR_UNROLL
                         for (int g = 0; g < Groups; ++g) {
-                            acc[p][g] = simd::fma<Arch>(value, w[g], acc[p][g]);
+                            acc[p][g] = Product::template add<Arch>(value, w[g], acc[p][g]);
                         }
                     }
                 }
@@ -177,22 +185,22 @@ constexpr int max_tile_pixels(int groups) {
 using ConvTileTable = std::array<std::array<ConvTileFunction, kMaxTilePixels>, kMaxTileGroups>;
 
 namespace detail {
-template <class Arch, int Groups, int Pixels>
+template <class Arch, class Product, int Groups, int Pixels>
 constexpr void add_conv_tiles(ConvTileTable& table) {
     if constexpr (Pixels <= max_tile_pixels<Arch>(Groups)) {
-        table[Groups - 1][Pixels - 1] = &conv_tile<Arch, Pixels, Groups>;
-        add_conv_tiles<Arch, Groups, Pixels + 1>(table);
+        table[Groups - 1][Pixels - 1] = &conv_tile<Arch, Pixels, Groups, Product>;
+        add_conv_tiles<Arch, Product, Groups, Pixels + 1>(table);
     } else if constexpr (Groups < kMaxTileGroups) {
-        add_conv_tiles<Arch, Groups + 1, 1>(table);
+        add_conv_tiles<Arch, Product, Groups + 1, 1>(table);
     }
 }
 }  // namespace detail
 
 /// [groups - 1][pixels - 1]
-template <class Arch>
+template <class Arch, class Product = FloatProduct>
 constexpr ConvTileTable conv_tiles() {
     ConvTileTable table{};
-    detail::add_conv_tiles<Arch, 1, 1>(table);
+    detail::add_conv_tiles<Arch, Product, 1, 1>(table);
     return table;
 }
 

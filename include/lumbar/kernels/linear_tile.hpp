@@ -29,16 +29,44 @@ struct LinearTile {
 
 using LinearTileFunction = void (*)(const LinearTile&, const float* in, float* out);
 
+namespace detail {
+/// The accumulators of a tile: what they begin with, and what becomes of them.
+template <class Arch, int Images>
+struct LinearSums {
+    using V = simd::Vector<Arch>;
+    static constexpr int L = simd::lanes<Arch>;
+    V acc[Images][kLinearGroups];
+
+    LUMBAR_ALWAYS_INLINE explicit LinearSums(const LinearTile& t) {
+        LUMBAR_UNROLL
+        for (int g = 0; g < kLinearGroups; ++g) {
+            LUMBAR_UNROLL
+            for (int n = 0; n < Images; ++n) acc[n][g] = simd::load<Arch>(t.bias + g * L);
+        }
+    }
+
+    LUMBAR_ALWAYS_INLINE void store(const LinearTile& t, float* out) const {
+        with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+            LUMBAR_UNROLL
+            for (int g = 0; g < kLinearGroups; ++g) {
+                // Not a break: the newest clang would not unroll the loop.
+                if (g >= t.out_groups) continue;
+                LUMBAR_UNROLL
+                for (int n = 0; n < Images; ++n) {
+                    simd::store<Arch>(out + g * t.out_group + n * t.out_image,
+                                      activation(acc[n][g]));
+                }
+            }
+        });
+    }
+};
+}  // namespace detail
+
 template <class Arch, int Images>
 LUMBAR_NEVER_INLINE void linear_tile(const LinearTile& t, const float* in, float* out) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
-    V acc[Images][kLinearGroups];
-    LUMBAR_UNROLL
-    for (int g = 0; g < kLinearGroups; ++g) {
-        LUMBAR_UNROLL
-        for (int n = 0; n < Images; ++n) acc[n][g] = simd::load<Arch>(t.bias + g * L);
-    }
+    detail::LinearSums<Arch, Images> sums(t);
     const float* weights = t.weights;
     const std::ptrdiff_t image = t.in_image;
     for (std::ptrdiff_t i = 0; i < t.inputs; ++i, weights += kLinearGroups * L) {
@@ -49,20 +77,11 @@ LUMBAR_NEVER_INLINE void linear_tile(const LinearTile& t, const float* in, float
         for (int g = 0; g < kLinearGroups; ++g) {
             const V w = simd::load<Arch>(weights + g * L);
             LUMBAR_UNROLL
-            for (int n = 0; n < Images; ++n) acc[n][g] = simd::fma<Arch>(x[n], w, acc[n][g]);
+            for (int n = 0; n < Images; ++n)
+                sums.acc[n][g] = simd::fma<Arch>(x[n], w, sums.acc[n][g]);
         }
     }
-    with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
-        LUMBAR_UNROLL
-        for (int g = 0; g < kLinearGroups; ++g) {
-            // Not a break: the newest clang would not unroll the loop.
-            if (g >= t.out_groups) continue;
-            LUMBAR_UNROLL
-            for (int n = 0; n < Images; ++n) {
-                simd::store<Arch>(out + g * t.out_group + n * t.out_image, activation(acc[n][g]));
-            }
-        }
-    });
+    sums.store(t, out);
 }
 
 using LinearTileTable = std::array<LinearTileFunction, kMaxLinearImages>;

@@ -42,14 +42,19 @@ class DirectConv {
         /// Bands of rows in the order of the units: with one, threads divide the output channels
         /// among them; with one for each thread, the rows.
         int bands = 1;
+        /// Input and weights are bfloat16, in pairs (kernels/bfloat16_table.hpp): views of the
+        /// input have half as many lanes. Null: floats. Not with a plain input.
+        const Bfloat16Kernels* bfloat16 = nullptr;
     };
 
     DirectConv() = default;
     LUMBAR_COLD DirectConv(const KernelTable& kernels, const ConvGeometry& geometry,
                            const Options& options)
         : kernels_(&kernels),
+          tiles_(options.bfloat16 ? &options.bfloat16->conv : &kernels.conv),
           geometry_(geometry),
           plain_(options.plain_input),
+          halves_(options.bfloat16 ? 2 : 1),
           bands_(options.bands) {
         std::vector<int> destinations = options.destinations;
         if (destinations.empty()) destinations = {geometry.out_channels};
@@ -84,8 +89,15 @@ class DirectConv {
         const int group_in = geometry_.in_channels / geometry_.groups;
         const int group_out = geometry_.out_channels / geometry_.groups;
         const std::int64_t size = geometry_.filter_size();
+        std::vector<float> rows;
         for (const Block& b : blocks_) {
             const std::ptrdiff_t stride = std::ptrdiff_t{b.groups} * kernels_->lanes;
+            const std::ptrdiff_t row_count = channels_of(b) * halves_;
+            float* to = packed + b.weights;
+            if (halves_ == 2) {
+                rows.assign(static_cast<std::size_t>(row_count * stride), 0.0f);
+                to = rows.data();
+            }
             for (int i = 0; i < b.channels;) {
                 // Channels that read the same inputs.
                 const int channel = b.first_channel + i;
@@ -98,11 +110,12 @@ class DirectConv {
                     const int at = first_in + c;
                     for (int t = 0; t < taps; ++t) {
                         write_side_by_side(filters.data(), size, count, std::int64_t{c} * taps + t,
-                                           packed + b.weights + weight_row(b, at, t) * stride + i);
+                                           to + weight_row(b, at, t) * stride + i);
                     }
                 }
                 i += count;
             }
+            if (halves_ == 2) pair_rows(to, row_count, stride, packed + b.weights);
         }
     }
 
@@ -186,10 +199,11 @@ class DirectConv {
         b.first_in_group = first_in / in_lanes();
         b.in_groups = ceil_div(last_in, in_lanes()) - b.first_in_group;
         b.last_lanes = last_in - (b.first_in_group + b.in_groups - 1) * in_lanes();
+        b.last_lanes = round_up(b.last_lanes, halves_);
         const std::ptrdiff_t inputs = std::ptrdiff_t{b.in_groups - 1} * in_lanes() + b.last_lanes;
         const std::ptrdiff_t width = std::ptrdiff_t{b.groups} * kernels_->lanes;
         b.weights = static_cast<std::ptrdiff_t>(packed_size_);
-        b.bias = b.weights + inputs * geometry_.kernel.h * geometry_.kernel.w * width;
+        b.bias = b.weights + inputs / halves_ * geometry_.kernel.h * geometry_.kernel.w * width;
         b.end = b.bias + width;
         packed_size_ = static_cast<std::size_t>(b.end);
         blocks_.push_back(b);
@@ -249,8 +263,8 @@ class DirectConv {
         t.weights = packed + b.weights;
         t.bias = packed + b.bias;
         t.in_groups = b.in_groups;
-        t.in_lanes = in_lanes();
-        t.last_lanes = b.last_lanes;
+        t.in_lanes = in_lanes() / halves_;
+        t.last_lanes = b.last_lanes / halves_;
         t.kernel_h = geometry_.kernel.h;
         t.kernel_w = geometry_.kernel.w;
         return t;
@@ -262,8 +276,8 @@ class DirectConv {
     }
 
     ConvTileFunction tile_function(int groups, int pixels) const {
-        return kernels_
-            ->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(pixels - 1)];
+        return (
+            *tiles_)[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(pixels - 1)];
     }
 
     void run_blocked(const ConvCall& call, const float* packed, std::int64_t begin,
@@ -289,8 +303,8 @@ class DirectConv {
             ConvTile t = tile_of(b, packed);
             t.in_group = call.in.group;
             t.tap_row = geometry_.dilation.h * call.in.row;
-            t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * lanes;
-            t.step = std::ptrdiff_t{geometry_.stride.w} * lanes;
+            t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
+            t.step = std::ptrdiff_t{geometry_.stride.w} * call.in.lanes;
             t.out_group = out.group;
             t.residual_group = call.residual ? call.residual->group : 0;
             t.epilogue = call.epilogue;
@@ -401,8 +415,10 @@ class DirectConv {
     }
 
     const KernelTable* kernels_ = nullptr;
+    const ConvTileTable* tiles_ = nullptr;
     ConvGeometry geometry_;
     bool plain_ = false;
+    int halves_ = 1;  ///< input channels in the place of a float
     int bands_ = 1;
     int tile_groups_ = 1;
     std::vector<Block> blocks_;

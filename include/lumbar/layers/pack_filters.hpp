@@ -2,7 +2,7 @@
 // another and written side by side, so that neither reading nor writing jumps through memory.
 #pragma once
 
-#include <lumbar/config/config.hpp>
+#include <lumbar/kernels/bfloat16_table.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +29,15 @@ std::vector<float> read_filters(ReadFilter& read_filter, int first, int count, s
 LUMBAR_ALWAYS_INLINE void write_side_by_side(const float* filters, std::int64_t size, int count,
                                              std::int64_t at, float* to) {
     for (int i = 0; i < count; ++i) to[i] = filters[i * size + at];
+}
+
+/// Puts every two of `count` (even) rows of `width` weights together, as the kernels of bfloat16
+/// read them.
+LUMBAR_HOT inline void pair_rows(const float* rows, std::ptrdiff_t count, std::ptrdiff_t width,
+                                 float* to) {
+    for (std::ptrdiff_t i = 0; i < count; i += 2, rows += 2 * width) {
+        for (std::ptrdiff_t k = 0; k < width; ++k) *to++ = bfloat16_pair(rows[k], rows[width + k]);
+    }
 }
 
 LUMBAR_NAMESPACE_END

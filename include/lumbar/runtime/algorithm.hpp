@@ -26,6 +26,9 @@ class AlgorithmChooser {
 /// memory, where all weights of a network come from (they do not fit into the caches).
 inline constexpr double kWeightBytesPerCycle = 11.0;
 
+/// What rounding a vector of floats to bfloat16 costs, on its way from and to L2.
+inline constexpr double kNarrowCycles = 4.0;
+
 /// Arithmetic and the reading of weights overlap, but not entirely.
 inline double overlapped(double arithmetic, double reading) {
     return std::max(arithmetic, reading) + 0.2 * std::min(arithmetic, reading);
@@ -60,6 +63,15 @@ inline double winograd_cost(const KernelTable& kernels, const WinogradTile& tile
     const double products = points * rows * (0.5 * g.in_channels + 6.0);
     const double weights = 4.0 * points * g.in_channels * out_groups * kernels.lanes;
     return transforms + overlapped(products, weights / kWeightBytesPerCycle);
+}
+
+/// Cycles of a direct convolution of pairs of bfloat16, the rounding of its input included.
+inline double bfloat16_cost(const KernelTable& kernels, const ConvGeometry& g, const Shape& in,
+                            const Shape& out) {
+    ConvGeometry pairs = g;
+    pairs.in_channels = ceil_div(g.in_channels, 2);
+    const double vectors = static_cast<double>(ceil_div(in.c, kernels.lanes) * in.pixels());
+    return direct_cost(kernels, pairs, out) + kNarrowCycles * vectors;
 }
 
 /// The Winograd algorithm that is faster, for one image, than direct convolution and all others;

@@ -61,6 +61,12 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     const CompileOptions& o = plan->options;
     plan->kernels = o.kernels ? o.kernels : &native_kernels();
     const int lanes = plan->kernels->lanes;
+    if (o.bfloat16 && (o.bfloat16->lanes != lanes || lanes == 1)) {
+        return Error(Error::Code::argument,
+                     cat({plan->source.name(), ": kernels of bfloat16 for ", o.bfloat16->lanes,
+                          " lanes beside those of ", plan->kernels->isa, " for ", lanes,
+                          "; take both from one instruction set with vectors"}));
+    }
     // Before the passes: what is wrong is told by the nodes' own names.
     auto shapes = try_infer_shapes(plan->source, o.batch, {o.height, o.width});
     if (!shapes) return shapes.error();

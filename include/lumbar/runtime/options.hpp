@@ -7,6 +7,7 @@
 LUMBAR_NAMESPACE_BEGIN
 
 class AlgorithmChooser;
+struct Bfloat16Kernels;
 
 struct CompileOptions {
     int height = 224;  ///< of the input image
@@ -24,6 +25,11 @@ struct CompileOptions {
     /// Chooses between direct and Winograd convolution; null: a model of their cost does
     /// (runtime/algorithm.hpp). It must outlive the network. See runtime/tune.hpp.
     AlgorithmChooser* chooser = nullptr;
+    /// Weights of half the width, rounded to bfloat16: of fully connected layers, and of
+    /// convolutions where the CPU multiplies bfloat16 by itself and that is faster (their inputs
+    /// are rounded then, too). Logits move by up to 2 % of the largest. &bfloat16_kernels(), of
+    /// kernels/bfloat16_table.hpp; null: floats.
+    const Bfloat16Kernels* bfloat16 = nullptr;
     /// Accept weight files with tensors that the network has no use for.
     bool allow_extra_tensors = false;
 };

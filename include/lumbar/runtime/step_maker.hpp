@@ -49,10 +49,11 @@ class StepMaker {
             make_conv(id, *c, epilogue);
         } else if (const auto* l = node.as<op::Linear>()) {
             const Shape& in = shape(input(0));
-            LinearLayer layer(*plan_.kernels, in, l->outputs);
+            LinearLayer layer(*plan_.kernels, in, l->outputs, plan_.options.bfloat16);
+            const std::string algorithm = plan_.options.bfloat16 ? "linear bfloat16" : "linear";
             // Not the batch: it changes nothing about the weights.
-            PackedWeights packed = pack(node, layer, cat({"linear ", in.h, "x", in.w}));
-            add(id, "linear",
+            PackedWeights packed = pack(node, layer, cat({algorithm, " ", in.h, "x", in.w}));
+            add(id, algorithm,
                 LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
         } else if (const auto* p = node.as<op::Pool>()) {
             const Shape& in = shape(input(0));
@@ -97,13 +98,16 @@ class StepMaker {
             return;
         }
         const bool plain = plain_ && plan_.graph.node(in).as<op::Input>();
-        const ConvValues values{in, id, node.residual ? node.inputs.back() : -1, plain, epilogue};
+        ConvValues values{in, id, node.residual ? node.inputs.back() : -1, plain, epilogue};
         const Shape& out = shape(id);
-        if (!plan_.options.exact && !plain && epilogue.is_clamp()) {
-            if (const WinogradTile* tile = choose_tile(geometry, out)) {
-                make_winograd(id, *tile, geometry, values);
-                return;
-            }
+        const WinogradTile* tile = nullptr;
+        if (!plan_.options.exact && !plain && epilogue.is_clamp())
+            tile = choose_tile(geometry, out);
+        const Bfloat16Kernels* const bfloat16 =
+            plain ? nullptr : choose_bfloat16(geometry, shape(in), out, tile);
+        if (tile && !bfloat16) {
+            make_winograd(id, *tile, geometry, values);
+            return;
         }
         const bool flat = geometry.pointwise() && !plain &&
                           plan_.memory.view(in, nullptr).dense() &&
@@ -112,12 +116,34 @@ class StepMaker {
                          {.plain_input = plain,
                           .row_pixels = flat ? out.h * out.w : out.w,
                           .destinations = {},
-                          .bands = bands_for(geometry, shape(in), out)});
-        const std::string algorithm = cat({plain ? "plain " : "direct ", layer.tile_groups()});
+                          .bands = bands_for(geometry, shape(in), out),
+                          .bfloat16 = bfloat16});
+        const std::string algorithm =
+            cat({plain ? "plain " : "direct ", (bfloat16 ? "bfloat16 " : ""), layer.tile_groups()});
         PackedWeights packed = pack(node, layer, algorithm);
+        if (bfloat16) {
+            const BlockedView from = plan_.memory.view(in, nullptr);
+            values.narrow = true;
+            plan_.shared_floats =
+                std::max(plan_.shared_floats, aligned_floats(static_cast<std::size_t>(
+                                                  from.shape.n * from.groups() * from.group / 2)));
+            add(id, "to bfloat16", NarrowStep{bfloat16->narrow, in});
+        }
         const std::size_t scratch = layer.scratch_size(out);
         add(id, algorithm, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
             scratch);
+    }
+
+    /// The kernels of bfloat16 where they are asked for, and faster than the best of floats.
+    LUMBAR_COLD const Bfloat16Kernels* choose_bfloat16(const ConvGeometry& geometry,
+                                                       const Shape& in, const Shape& out,
+                                                       const WinogradTile* tile) const {
+        const Bfloat16Kernels* const b = plan_.options.bfloat16;
+        if (!b || !b->convolutions || geometry.groups > 1) return nullptr;
+        const Shape one{1, out.c, out.h, out.w};
+        const double floats = tile ? winograd_cost(*plan_.kernels, *tile, geometry, one)
+                                   : direct_cost(*plan_.kernels, geometry, one);
+        return bfloat16_cost(*plan_.kernels, geometry, in, one) < floats ? b : nullptr;
     }
 
     /// The depthwise convolution `id` with the pointwise one before it.

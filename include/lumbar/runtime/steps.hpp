@@ -64,6 +64,41 @@ struct ExportStep {
     }
 };
 
+/// Rounds a value to bfloat16, its border with it, for the convolution that follows. Units: planes.
+struct NarrowStep {
+    NarrowFunction narrow;
+    int in;
+
+    /// What the convolution reads: pairs of channels in the places of floats.
+    static BlockedView narrow_view(BlockedView v, float* memory) {
+        const std::ptrdiff_t origin =
+            v.border.top * v.row + std::ptrdiff_t{v.border.left} * v.lanes;
+        // Of its own memory: without the other slices of a concatenation.
+        v.image = v.groups() * v.group;
+        v.data = memory + origin / 2;
+        v.lanes /= 2;
+        v.row /= 2;
+        v.group /= 2;
+        v.image /= 2;
+        return v;
+    }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
+        const BlockedView v = r.view(in);
+        return std::int64_t{v.shape.n} * v.groups();
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        const BlockedView from = r.view(in);
+        const int groups = from.groups();
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::ptrdiff_t before =
+                from.border.top * from.row + std::ptrdiff_t{from.border.left} * from.lanes;
+            narrow(from.pixel(static_cast<int>(i / groups), static_cast<int>(i % groups), 0, 0) -
+                       before,
+                   r.shared + i * from.group / 2, from.group);
+        }
+    }
+};
+
 /// The values that a convolution works on.
 struct ConvValues {
     int in;
@@ -71,6 +106,7 @@ struct ConvValues {
     int residual;  ///< below 0: none
     bool plain;
     Epilogue epilogue;
+    bool narrow = false;  ///< reads what a NarrowStep has made of `in`
 };
 
 /// The call of a convolution in one run.
@@ -78,6 +114,7 @@ struct ConvRun {
     LUMBAR_NEVER_INLINE ConvRun(const ConvValues& values, const RunContext& r)
         : out(r.view(values.out)) {
         if (!values.plain) call.in = r.view(values.in);
+        if (values.narrow) call.in = NarrowStep::narrow_view(call.in, r.shared);
         call.plain = r.input;
         call.out = {&out, 1};
         if (values.residual >= 0) {

@@ -176,6 +176,55 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> fma(const Vector<Arch>& a, const Vector<Arch>&
     }
 }
 
+/// The low and the high half of every lane, each the upper half of a float: two bfloat16 as floats.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> low_halves(const Vector<Arch>& v) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) << 16);
+    } else {
+        using Bits = xsimd::batch<std::uint32_t, Arch>;
+#if XSIMD_VERSION_MAJOR < 9
+        return xsimd::bitwise_cast<Vector<Arch>>(xsimd::bitwise_cast<Bits>(v) << 16);
+#else
+        const Bits shifted = xsimd::bitwise_cast<std::uint32_t>(v) << 16;
+        return xsimd::bitwise_cast<float>(shifted);
+#endif
+    }
+}
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> high_halves(const Vector<Arch>& v) {
+    if constexpr (std::is_same_v<Arch, Scalar>) {
+        return std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) & 0xFFFF0000);
+    } else {
+        return v & broadcast<Arch>(std::bit_cast<float>(std::uint32_t{0xFFFF0000}));
+    }
+}
+
+/// Whether the CPU multiplies bfloat16 by itself.
+template <class Arch>
+inline constexpr bool has_bfloat16 =
+#if defined(__AVX512BF16__)
+    sizeof(Vector<Arch>) == 64;
+#else
+    false;
+#endif
+
+/// c + low(a) * low(b) + high(a) * high(b), of pairs of bfloat16; denormals may count as zero.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> fma_pairs(const Vector<Arch>& a, const Vector<Arch>& b,
+                                            const Vector<Arch>& c) {
+#if defined(__AVX512BF16__)
+    // Twice the multiply-adds of float32 per cycle (Zen 4: 235 GFLOP/s beside 117); what stands
+    // below it takes six instructions.
+    if constexpr (has_bfloat16<Arch>) {
+        return _mm512_dpbf16_ps(c, std::bit_cast<__m512bh>(static_cast<__m512>(a)),
+                                std::bit_cast<__m512bh>(static_cast<__m512>(b)));
+    }
+#endif
+    return fma<Arch>(high_halves<Arch>(a), high_halves<Arch>(b),
+                     fma<Arch>(low_halves<Arch>(a), low_halves<Arch>(b), c));
+}
+
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ && defined(__SSE2__)
 /// Under -ffast-math compilers take max(a, b) for max(b, a), which decides what becomes of NaN: so
 /// the instruction itself, of registers of any width.
