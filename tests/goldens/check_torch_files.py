@@ -1,6 +1,6 @@
 """Every file that PyTorch writes of torchvision's models, read by Lumbar: by hand, not in CI.
 
-    python3 check_torch_files.py CONVERT FOLDER              all models; takes an hour
+    python3 check_torch_files.py CONVERT FOLDER              all models; takes four minutes
     python3 check_torch_files.py CONVERT FOLDER vgg11 ...    these
 
 CONVERT is the program examples/convert, FOLDER where files stand while they are compared (2 GB).

@@ -2,6 +2,8 @@
 // reference's logits.
 #include "golden.hpp"
 
+#include <lumbar/core/crc32.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -18,24 +20,39 @@ const std::string kFolder = std::string(LUMBAR_SOURCE_DIR) + "/tests/goldens/";
 
 }  // namespace
 
-TEST_CASE("a small checkpoint of a training, in float16, gives PyTorch's logits") {
+TEST_CASE("a narrow network of every family, from every kind of file, gives PyTorch's logits") {
     std::ifstream file(kFolder + "narrow.json");
-    const auto expected = nlohmann::json::parse(file, nullptr, false);
-    REQUIRE(expected.is_object());
-    const int size = expected["input"][2].get<int>();
-    const auto logits = expected["logits"].get<std::vector<double>>();
+    const auto files = nlohmann::json::parse(file, nullptr, false);
+    REQUIRE(files.size() == 30);
+    for (const auto& entry : files) {
+        const auto path = entry["file"].get<std::string>();
+        CAPTURE(path);
+        const auto loaded = try_load_weights(kFolder + path);
+        if (!loaded) FAIL(loaded.error().message());
+        // The bytes of all tensors in turn.
+        std::vector<std::byte> bytes;
+        for (const TensorData& t : *loaded) {
+            CHECK(t.is_contiguous());
+            if (t.dtype != Dtype::i64) {
+                CHECK(to_string(t.dtype) == entry["dtype"].get<std::string>());
+            }
+            bytes.insert(bytes.end(), t.bytes, t.bytes + t.byte_size);
+        }
+        CHECK(loaded->size() == entry["tensors"].get<std::size_t>());
+        CHECK(lumbar::detail::crc32(bytes) == entry["crc"].get<std::uint32_t>());
 
-    const Weights weights = load_weights(kFolder + "narrow.pth");
-    const Network network =
-        compile(mobilenet_v1({.width = 0.0625}), weights, {.height = size, .width = size});
-    const Tensor found =
-        network(synthetic_input({1, 3, size, size}, expected["seed"].get<std::uint64_t>()));
-    REQUIRE(found.values().size() == logits.size());
-    double largest = 0;
-    for (const double logit : logits) largest = std::max(largest, std::abs(logit));
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-        CHECK(std::abs(static_cast<double>(found.values()[i]) - logits[i]) <=
-              kWinogradRelative * largest);
+        const int size = entry["input"][2].get<int>();
+        const Graph graph = make(entry["model"].get<std::string>(), {});
+        const Network network = compile(graph, *loaded, {.height = size, .width = size});
+        const Tensor found = network(synthetic_input({1, 3, size, size}));
+        const auto logits = entry["logits"].get<std::vector<double>>();
+        REQUIRE(found.values().size() == logits.size());
+        double largest = 0, error = 0;
+        for (std::size_t i = 0; i < logits.size(); ++i) {
+            largest = std::max(largest, std::abs(logits[i]));
+            error = std::max(error, std::abs(static_cast<double>(found.values()[i]) - logits[i]));
+        }
+        CHECK(error <= kWinogradRelative * largest);
     }
 }
 

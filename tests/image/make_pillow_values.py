@@ -2,7 +2,7 @@
 """Writes data/kinds/: small pictures of the kinds that go wrong elsewhere, and what Pillow sees.
 
 values.txt has a line for each: file, whether it was turned as EXIF says, width, height, and the RGB
-values in hexadecimal. Run with Pillow and NumPy installed: python3 tests/image/make_pillow_values.py
+values in hexadecimal. Run with Pillow (10.2 or newer) and NumPy installed: python3 tests/image/make_pillow_values.py
 """
 import io
 import pathlib
@@ -57,6 +57,11 @@ def main():
     keep("cmyk.jpg", save(Image.fromarray(cmyk, "CMYK"), "JPEG", **jpeg))
     keep("cmyk_progressive.jpg",
          save(Image.fromarray(cmyk, "CMYK"), "JPEG", progressive=True, **jpeg))
+    # Photoshop's: the marker of its own says that the first three are Y, Cb and Cr.
+    ycck = save(Image.fromarray(cmyk, "CMYK"), "JPEG", **jpeg)
+    marker = ycck.index(b"Adobe") + 11
+    keep("ycck.jpg", ycck[:marker] + b"\2" + ycck[marker + 1:])
+    keep("restarted.jpg", save(colour, "JPEG", restart_marker_blocks=1, **jpeg))
     # Flat colours: how chroma is enlarged is the decoder's business.
     keep("subsampled.jpg",
          save(Image.new("RGB", (WIDTH, HEIGHT), (200, 90, 40)), "JPEG", quality=97, subsampling=2))

@@ -269,7 +269,8 @@ TEST_CASE("headers that promise too much say so") {
     repair_checksums(png);
     CHECK(message(png) ==
           "it has 12288 x 12288 pixels, more than the limit of 67108864 (ReadOptions::max_pixels)");
-    for (std::size_t i = 16; i < 24; ++i) png[i] = i % 4 == 1 ? 0x01 : 0;  // 65536 x 65536
+    constexpr std::uint8_t kHuge[] = {0x00, 0x01, 0x86, 0xA0};  // 100000 x 100000
+    for (std::size_t i = 16; i < 24; ++i) png[i] = kHuge[i % 4];
     repair_checksums(png);
     CHECK(message(png) == kOtherVariant);
 }

@@ -24,6 +24,15 @@ refuse "missing.safetensors" "$convert" missing.safetensors out.safetensors
 refuse "cannot be created" "$convert" "$shipped" missing/out.safetensors
 refuse "OUT is required" "$convert" "$shipped"
 
+narrow=$SOURCE_DIR/tests/goldens/narrow
+"$convert" "$narrow/mobilenet_v2.legacy" v2.safetensors --half --probe --size 64 |
+    grep -q "314 tensors of mobilenet_v2, filters as F16, with a probe" || bad "convert v2"
+"$classify" --weights v2.safetensors --size 64 --verify |
+    grep -q "^mobilenet_v2: verified: logits are off by" || bad "the probe does not verify"
+"$convert" v2.safetensors again.safetensors | grep -q "314 tensors of mobilenet_v2$" || bad "convert again"
+refuse "holds no probe" "$classify" --weights again.safetensors --size 64 --verify
+refuse "WRONG NUMBERS" "$classify" --weights v2.safetensors --size 64 --verify --numerics tf
+
 weights=$SOURCE_DIR/../shared/models/mobilenet_v1_0.25_128.safetensors
 if [ -e "$weights" ]; then
     "$convert" "$weights" v1.safetensors --half --probe --size 128 |

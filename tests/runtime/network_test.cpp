@@ -166,6 +166,27 @@ TEST_CASE("classes and widths are those of the file") {
     CHECK(bits(network(image)) == bits(expected(image)));
 }
 
+TEST_CASE("a padded shortcut is as wide as what it is added to") {
+    const auto graph = [](int channels, op::PadChannels pad) {
+        Graph g("padded");
+        const Value x = conv<3>(g.input(3), "a", {.out_channels = channels});
+        const Value y = conv<3>(x, "b", {.out_channels = 2 * channels});
+        g.output(y + pad_channels(x, pad));
+        return g;
+    };
+    const Graph nominal = graph(16, {.before = 4, .after = 12});
+    const Tensor image = synthetic_input({1, 3, 32, 32});
+    const CompileOptions options{.height = 32, .width = 32, .threads = 1};
+    for (const int channels : {4, 8, 12, 32}) {
+        CAPTURE(channels);
+        const Graph other =
+            graph(channels, {.before = channels / 4, .after = channels - channels / 4});
+        const Weights weights = synthetic_weights(other);
+        CHECK(bits(compile(nominal, weights, options)(image)) ==
+              bits(compile(other, weights, options)(image)));
+    }
+}
+
 TEST_CASE("what does not fit is listed in one error") {
     std::vector<NamedTensor> tensors = small_tensors();
     std::erase_if(tensors, [](const NamedTensor& t) { return t.name == "features.0.1.bias"; });

@@ -133,6 +133,8 @@ TEST_CASE("a forged probe is an error in one line") {
         CHECK(message.find(c.words) != std::string::npos);
     }
     CHECK(error_of(std::string(100000, '[')).find("not a JSON object") != std::string::npos);
+    CHECK(error_of(std::string((1 << 20) + 1, '[')) ==
+          "file: its probe has more than a mebibyte; convert --probe makes another");
     CHECK(try_read_probe(with_metadata({})).error().message() ==
           "file: holds no probe to verify with; convert --probe adds one");
 }

@@ -225,6 +225,9 @@ TEST_CASE("forged arrays are refused") {
     CHECK(contains(problem("\x93NUMPX\x01\x00"s + std::string(20, ' ')), "neither .npz nor .npy"));
     CHECK(contains(problem("\x93NUMPY\x04\x00"s + std::string(20, ' ')), "versions 1.0"));
     CHECK(contains(problem("\x93NUMPY\x02\x00\xFF\xFF\xFF\xFF"s), "claims a header of 4294967295"));
+    const std::string nested(100'000, '(');
+    CHECK(problem("\x93NUMPY\x02\x00\xA0\x86\x01\x00"s + nested) ==
+          "w: not a valid NumPy array: it claims a header of 100000 bytes");
     CHECK(contains(problem("nothing of NumPy's"), "neither .npz nor .npy"));
     CHECK(contains(problem(""), "neither .npz nor .npy"));
 }

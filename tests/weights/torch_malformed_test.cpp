@@ -63,6 +63,12 @@ TEST_CASE("a persistent id must name a storage") {
          "its record 'a/data/../x' is missing"},
         {"a key of the pickle", id({.key = text("../data.pkl")}),
          "its record 'a/data/../data.pkl' is missing"},
+        {"a location of bytes",
+         with(tensor(tuple({text("storage"), global("torch", "FloatStorage"), text("0"), "C\3cpu",
+                            number(4)}) +
+                         "Q",
+                     number(0), numbers({4}), numbers({1}))),
+         "byte 83 of its pickle data.pkl: its operation 67 is none that a state dict needs"},
         {"no type", id({.type = "N"}), "storage '0' has no type of a storage"},
         {"a function for a type", id({.type = global("torch._utils", "_rebuild_tensor_v2")}),
          "storage '0' has no type of a storage"},

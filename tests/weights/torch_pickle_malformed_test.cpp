@@ -88,6 +88,8 @@ TEST_CASE("a pickle is refused at the operation that is wrong") {
                    "it has more than 4000000 operations (LoadLimits::pickle_operations)"),
         {"protocol 1", zip_of({{"a/data.pkl", "}."}, {"a/version", "3"}}),
          "byte 0 of its pickle data.pkl: it does not begin as a pickle of protocol 2"},
+        {"half a protocol", zip_of({{"a/data.pkl", "\x80"}, {"a/version", "3"}}),
+         "byte 0 of its pickle data.pkl: an operand of 2 bytes, of which 1 are there"},
         {"an empty pickle", zip_of({{"a/data.pkl", ""}, {"a/version", "3"}}),
          "byte 0 of its pickle data.pkl: an operand of 2 bytes, of which 0 are there"},
     };

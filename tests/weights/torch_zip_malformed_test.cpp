@@ -235,4 +235,15 @@ TEST_CASE("an archive of very many entries costs what it has bytes") {
     check_all({{"and one of them twice", zip_of(members), "it has two entries named 'a/x0'"}});
 }
 
+TEST_CASE("a million times one entry is refused") {
+    std::size_t begin = 0;
+    const std::string one = zip_body({{"a", ""}}, begin);
+    std::string file = one.substr(0, begin) + repeated(one.substr(begin), 1'000'000);
+    file += zip64_end(1'000'000, file.size() - begin, begin, file.size());
+    const auto weights = load(file);
+    REQUIRE_FALSE(weights);
+    CHECK(weights.error().message() ==
+          "bad.pth: not a valid PyTorch file: its entries 'a' and 'a' overlap");
+}
+
 }  // namespace torch_zip_malformed_test

@@ -8,12 +8,26 @@
 #include <lumbar/runtime/mismatch.hpp>
 #include <lumbar/weights/weights.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 LUMBAR_NAMESPACE_BEGIN
 
 namespace detail {
+
+/// The channels of what a padded shortcut is added to, if that is made before it; otherwise 0.
+LUMBAR_COLD inline int channels_beside(const Graph& graph, int pad) {
+    for (int id = pad + 1; id < graph.size(); ++id) {
+        const Node& node = graph.node(id);
+        if (!node.as<op::Add>()) continue;
+        const int a = node.inputs[0], b = node.inputs[1];
+        if ((a == pad && b < pad) || (b == pad && a < pad)) {
+            return graph.node(a == pad ? b : a).channels;
+        }
+    }
+    return 0;
+}
 
 /// The graph with every convolution and linear layer as wide as the file's filters, where that is
 /// consistent from the input to the outputs; nothing otherwise. (Width multipliers, wide and pruned
@@ -47,7 +61,13 @@ LUMBAR_COLD inline std::optional<Graph> take_widths(Graph graph, const Weights& 
         } else if (node.as<op::Concat>()) {
             node.channels = 0;
             for (const int input : node.inputs) node.channels += graph.node(input).channels;
-        } else if (const auto* pad = node.as<op::PadChannels>()) {
+        } else if (auto* pad = node.as<op::PadChannels>()) {
+            const std::int64_t missing = std::int64_t{channels_beside(graph, id)} - in;
+            const std::int64_t nominal = std::int64_t{pad->before} + pad->after;
+            if (missing >= 0 && nominal > 0) {
+                pad->before = static_cast<int>(missing * pad->before / nominal);
+                pad->after = static_cast<int>(missing) - pad->before;
+            }
             node.channels = pad->before + in + pad->after;
         } else if (const auto* a = node.as<op::Add>(); a && a->where_equal) {
             node.channels = graph.node(node.inputs[1]).channels;

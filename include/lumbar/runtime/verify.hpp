@@ -51,6 +51,8 @@ namespace detail {
 inline constexpr std::size_t kMaxProbeLogits = 4096;
 inline constexpr int kMaxProbeSide = 1024;
 inline constexpr double kMaxProbeTolerance = 0.05;
+// Ten times what they need: a byte of JSON may become fifty in memory.
+inline constexpr std::size_t kMaxProbeBytes = std::size_t{1} << 20;
 
 /// The first output of the network, at another size where need be, for the probe's picture.
 LUMBAR_COLD inline Result<std::vector<float>> try_run_probe(const Network& network,
@@ -107,6 +109,9 @@ LUMBAR_COLD inline Result<Probe> try_read_probe(const Weights& weights) {
     const auto at = weights.metadata().find(kProbeKey);
     if (at == weights.metadata().end()) {
         return bad("holds no probe to verify with; convert --probe adds one");
+    }
+    if (at->second.size() > detail::kMaxProbeBytes) {
+        return bad("its probe has more than a mebibyte; convert --probe makes another");
     }
     const nlohmann::json json = nlohmann::json::parse(at->second, nullptr, false);
     if (!json.is_object()) return bad("its probe is not a JSON object");
