@@ -5,7 +5,8 @@
 #  - there is a separate multiplication or addition: a multiply-add that was not fused;
 #  - there is a stack reference: an accumulator, a weight or a pointer that did not find a register.
 # A depthwise tile whose loop over the rows of taps is unrolled is checked from its first multiply-
-# add to its last.
+# add to its last, and so is a pair of rows of outputs, which always is. A pair of bfloat16 (vdpbf16ps)
+# is one multiply-add.
 #
 # awk -v register=zmm -v tiles=7 -f hot_loops.awk FILE.s: vectors must be in zmm registers, and the
 # file has to have this many tiles.
@@ -15,10 +16,10 @@ function fail(message) {
     failures++
 }
 
-# Template arguments from the mangled name: ...conv_tileI<Arch>Li14ELi2EE is <Arch, 14, 2>.
+# Template arguments from the mangled name: ...conv_tileI<Arch>Li14ELi2E is <Arch, 14, 2>.
 function parse(name,    kind, first, second) {
-    kind = name ~ /conv_tileI/ ? "conv_tile" : "depthwise_tile"
-    match(name, /Li[0-9]+ELi[0-9]+EE/)
+    kind = name ~ /conv_tileI/ ? "conv_tile" : name ~ /pairI/ ? "depthwise_pair" : "depthwise_tile"
+    match(name, /Li[0-9]+ELi[0-9]+E/)
     first = substr(name, RSTART + 2)
     second = first
     sub(/E.*/, "", first)
@@ -30,7 +31,7 @@ function parse(name,    kind, first, second) {
         per_step = first * second
     } else {
         per_step = first + 0 > 0 ? first * second : second + 0
-        if (first + 0 > 0) rows = first + 0
+        if (first + 0 > 0) rows = kind == "depthwise_pair" ? 2 * first : first + 0
     }
 }
 
@@ -38,7 +39,7 @@ function parse(name,    kind, first, second) {
 function check(first, last,    i, fmas) {
     fmas = 0
     for (i = first; i <= last; i++) {
-        if (text[i] ~ /^vfn?m(add|sub)[0-9]+ps/) {
+        if (text[i] ~ /^(vfn?m(add|sub)[0-9]+ps|vdpbf16ps)/) {
             fmas++
             if (text[i] !~ ("%" register)) fail("not a " register " register: " text[i])
         } else if (text[i] ~ /^vfn?m(add|sub)/) {
@@ -57,7 +58,7 @@ function check_function(    i, target, previous, found, seen, first) {
     checked++
     before[0] = 0
     previous = 0
-    for (i = 1; i <= size; i++) before[i] = before[i - 1] + (text[i] ~ /^vfn?m(add|sub)/)
+    for (i = 1; i <= size; i++) before[i] = before[i - 1] + (text[i] ~ multiply_add)
 
     found = 0
     for (i = 1; i <= size; i++) {
@@ -79,12 +80,13 @@ function check_function(    i, target, previous, found, seen, first) {
     }
     seen = 0
     for (i = 1; i <= size && seen < rows * per_step; i++)
-        if (text[i] ~ /^vfn?m(add|sub)/ && ++seen == 1) first = i
+        if (text[i] ~ multiply_add && ++seen == 1) first = i
     if (seen < rows * per_step) fail("no loop, and only " seen " multiply-adds")
     else check(first, i - 1)
 }
 
-/^_Z[A-Za-z0-9_]*(conv|depthwise)_tileI[A-Za-z0-9_]*:/ && $0 !~ /\.cold/ {
+BEGIN { multiply_add = "^(vfn?m(add|sub)|vdpbf16ps)" }
+/^_Z[A-Za-z0-9_]*(conv_tile|depthwise_tile|depthwise_pair)I[A-Za-z0-9_]*:/ && $0 !~ /\.cold/ {
     name = $1
     sub(/:.*/, "", name)
     parse(name)

@@ -58,7 +58,7 @@ for compiler in g++ clang++ "$CXX"; do
         # CMake's compiler, unless it is one of the two above.
         case $(basename "$CXX") in g++ | clang++) [ "$(command -v "$(basename "$CXX")")" != "$CXX" ] || continue ;; esac
     fi
-    for isa in "x86-64-v4 zmm 7" "x86-64-v3 ymm 6"; do
+    for isa in "x86-64-v4 zmm 9" "cooperlake zmm 11" "x86-64-v3 ymm 7"; do
         # shellcheck disable=SC2086  # three words
         set -- $isa
         for options in "-O2" "-O3" "-O2 -ffp-contract=off"; do
