@@ -3,10 +3,12 @@
 //
 //     models --benchmark_filter='resnet50/batch:1/threads:[12]$'
 //
-// Names: NAME/batch:B/threads:T. Counters are those of the fastest run; Time is the mean. Networks
-// are compiled when their benchmark runs, and never two at a time.
+// Names: NAME/batch:B/threads:T, with /bfloat16 behind them where the weights are half as wide
+// (their images per second are no float32's). Counters are those of the fastest run; Time is the
+// mean. Networks are compiled when their benchmark runs, and never two at a time.
 #include "harness.hpp"
 
+#include <lumbar/kernels/bfloat16_table.hpp>
 #include <lumbar/lumbar.hpp>
 #include <lumbar/runtime/synthetic_weights.hpp>
 
@@ -26,7 +28,8 @@ struct Current {
     Weights weights;
 };
 
-void run_model(benchmark::State& state, const ModelInfo& model, int batch, int threads) {
+void run_model(benchmark::State& state, const ModelInfo& model, int batch, int threads,
+               const Bfloat16Kernels* bfloat16) {
     static Current current;
     const Graph graph = model.build({});
     if (current.model != &model) current = {&model, synthetic_weights(graph)};
@@ -34,7 +37,8 @@ void run_model(benchmark::State& state, const ModelInfo& model, int batch, int t
                                     {.height = model.input_size,
                                      .width = model.input_size,
                                      .batch = batch,
-                                     .threads = threads});
+                                     .threads = threads,
+                                     .bfloat16 = bfloat16});
     Workspace workspace = network.workspace();
     bench::fill(workspace.input().data, static_cast<std::size_t>(network.input_shape().size()));
     bench::Isa& isa = bench::Isa::of<simd::Native>();
@@ -65,17 +69,21 @@ int main(int argc, char** argv) {
     bench::add_context(bench::Isa::of<simd::Native>());
     bench::add_bandwidth_context();
     for (const ModelInfo& model : models()) {
-        for (const int batch : {1, 8}) {
+        for (const int batch : {1, 2, 4, 8, 16, 32}) {
             for (const int threads : {1, 2}) {
-                const std::string name = std::string(model.name) +
-                                         "/batch:" + std::to_string(batch) +
-                                         "/threads:" + std::to_string(threads);
-                benchmark::RegisterBenchmark(name.c_str(),
-                                             [&model, batch, threads](benchmark::State& state) {
-                                                 run_model(state, model, batch, threads);
-                                             })
-                    ->Unit(benchmark::kMillisecond)
-                    ->UseRealTime();
+                for (const Bfloat16Kernels* bfloat16 :
+                     {static_cast<const Bfloat16Kernels*>(nullptr), &bfloat16_kernels()}) {
+                    const std::string name =
+                        detail::cat({model.name, "/batch:", batch, "/threads:", threads,
+                                     (bfloat16 ? "/bfloat16" : "")});
+                    benchmark::RegisterBenchmark(
+                        name.c_str(),
+                        [&model, batch, threads, bfloat16](benchmark::State& state) {
+                            run_model(state, model, batch, threads, bfloat16);
+                        })
+                        ->Unit(benchmark::kMillisecond)
+                        ->UseRealTime();
+                }
             }
         }
     }

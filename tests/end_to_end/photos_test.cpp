@@ -1,10 +1,12 @@
 // Real ImageNet weights on real photos, where they lie beside the repository.
 #include <lumbar/image.hpp>
+#include <lumbar/kernels/bfloat16_table.hpp>
 #include <lumbar/lumbar.hpp>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <fstream>
@@ -23,7 +25,9 @@ TEST_CASE("photos get PyTorch's first class and logits") {
         MESSAGE("skipped: no weights and photos in ../shared");
         return;
     }
-    std::map<std::string, Network> networks;
+    std::map<std::string, Network> networks, narrow_networks;
+    const Bfloat16Kernels* const bfloat16 =
+        native_kernels().lanes > 1 ? &bfloat16_kernels() : nullptr;
     const nlohmann::json rows = nlohmann::json::parse(file);
     for (const auto& [key, row] : rows.items()) {  // "mobilenet_v2_1.0_224 cat.bmp"
         const std::string name = key;
@@ -33,12 +37,17 @@ TEST_CASE("photos get PyTorch's first class and logits") {
         const int size = row["input"];
         if (!networks.contains(model)) {
             const Graph graph = make(model.substr(0, 12), {.numerics = Numerics::tf});
+            const Weights weights = load_weights(shared + "models/" + model + ".safetensors");
             networks.emplace(
-                model, compile(graph, load_weights(shared + "models/" + model + ".safetensors"),
-                               {.height = size, .width = size, .threads = 2}));
+                model, compile(graph, weights, {.height = size, .width = size, .threads = 2}));
+            narrow_networks.emplace(
+                model,
+                compile(graph, weights,
+                        {.height = size, .width = size, .threads = 2, .bfloat16 = bfloat16}));
         }
-        const Tensor logits = networks.at(model)(preprocess(
-            read_image(shared + "images/" + photo), presets::tensorflow_squash.with_size(size)));
+        const Tensor input = preprocess(read_image(shared + "images/" + photo),
+                                        presets::tensorflow_squash.with_size(size));
+        const Tensor logits = networks.at(model)(input);
         CHECK(top_k(logits, 1)[0].index == row["top5"][0]["class"].get<int>());
         // JPEG decoders differ by a level or two.
         const float tolerance = photo.ends_with(".bmp") ? 2e-3f : 0.3f;
@@ -46,6 +55,15 @@ TEST_CASE("photos get PyTorch's first class and logits") {
             const float found = logits(0, entry["class"].get<int>(), 0, 0);
             CHECK(std::abs(found - entry["logit"].get<float>()) < tolerance);
         }
+        // Weights of half the width: the same class, and logits within 2 % of the largest.
+        const Tensor near = narrow_networks.at(model)(input);
+        CHECK(top_k(near, 1)[0].index == top_k(logits, 1)[0].index);
+        float largest = 0, worst = 0;
+        for (int c = 0; c < logits.shape().c; ++c) {
+            largest = std::max(largest, std::abs(logits(0, c, 0, 0)));
+            worst = std::max(worst, std::abs(near(0, c, 0, 0) - logits(0, c, 0, 0)));
+        }
+        CHECK(worst < 0.02f * largest);
     }
     CHECK(rows.size() == 14);
 }
