@@ -38,7 +38,7 @@ inline Kind kind_of(std::string_view algorithm) {
         Kind kind;
     } kinds[] = {
         {"direct", Kind::direct},     {"winograd", Kind::winograd},   {"plain", Kind::first_layer},
-        {"pointwise +", Kind::fused}, {"depthwise", Kind::depthwise}, {"linear", Kind::linear},
+        {"pointwise", Kind::fused}, {"depthwise", Kind::depthwise}, {"linear", Kind::linear},
         {"pool", Kind::pool},
     };
     for (const auto& k : kinds) {

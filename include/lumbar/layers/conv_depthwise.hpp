@@ -29,12 +29,16 @@ class ConvDepthwise {
    public:
     ConvDepthwise() = default;
     /// `middle`: the shape between the two; `out`: of the result. `threads`: that will share the
-    /// work.
+    /// work. `bfloat16`: of the pointwise convolution (DirectConv::Options).
     LUMBAR_COLD ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
                               const ConvGeometry& depthwise, const Shape& middle, const Shape& out,
-                              int threads)
+                              int threads, const Bfloat16Kernels* bfloat16 = nullptr)
         : conv_(kernels, conv,
-                {.plain_input = false, .row_pixels = middle.w, .destinations = {}, .bands = 1}),
+                {.plain_input = false,
+                 .row_pixels = middle.w,
+                 .destinations = {},
+                 .bands = 1,
+                 .bfloat16 = bfloat16}),
           depthwise_(kernels, depthwise),
           middle_(middle),
           border_(border_read(depthwise, middle)),

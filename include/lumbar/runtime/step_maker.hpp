@@ -119,19 +119,26 @@ class StepMaker {
                           .bands = bands_for(geometry, shape(in), out),
                           .bfloat16 = bfloat16});
         const std::string algorithm =
-            cat({plain ? "plain " : "direct ", (bfloat16 ? "bfloat16 " : ""), layer.tile_groups()});
+            plain ? cat({"plain ", layer.tile_groups()}) : direct_name(layer, bfloat16);
         PackedWeights packed = pack(node, layer, algorithm);
-        if (bfloat16) {
-            const BlockedView from = plan_.memory.view(in, nullptr);
-            values.narrow = true;
-            plan_.shared_floats =
-                std::max(plan_.shared_floats, aligned_floats(static_cast<std::size_t>(
-                                                  from.shape.n * from.groups() * from.group / 2)));
-            add(id, "to bfloat16", NarrowStep{bfloat16->narrow, in});
-        }
+        values.narrow = bfloat16 != nullptr;
+        if (bfloat16) add_narrow(id, in, *bfloat16);
         const std::size_t scratch = layer.scratch_size(out);
         add(id, algorithm, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
             scratch);
+    }
+
+    static std::string direct_name(const DirectConv& layer, const Bfloat16Kernels* bfloat16) {
+        return cat({"direct ", (bfloat16 ? "bfloat16 " : ""), layer.tile_groups()});
+    }
+
+    /// The step that rounds `in` to bfloat16 for the next one, which computes `id`.
+    LUMBAR_COLD void add_narrow(int id, int in, const Bfloat16Kernels& bfloat16) {
+        const BlockedView from = plan_.memory.view(in, nullptr);
+        plan_.shared_floats =
+            std::max(plan_.shared_floats, aligned_floats(static_cast<std::size_t>(
+                                              from.shape.n * from.groups() * from.group / 2)));
+        add(id, "to bfloat16", NarrowStep{bfloat16.narrow, in});
     }
 
     /// The kernels of bfloat16 where they are asked for, and faster than the best of floats.
@@ -152,15 +159,17 @@ class StepMaker {
         const Node& node = plan_.graph.node(id);
         const Node& wide = plan_.graph.node(node.inputs[0]);
         const int in = wide.inputs[0];
-        ConvDepthwise layer(*plan_.kernels, geometry_of(*wide.as<op::Conv>(), shape(in)), geometry,
-                            shape(node.inputs[0]), shape(id), threads());
-        PackedWeights conv_packed =
-            pack(wide, layer.conv(), cat({"direct ", layer.conv().tile_groups()}));
+        const ConvGeometry conv = geometry_of(*wide.as<op::Conv>(), shape(in));
+        const Shape& middle = shape(node.inputs[0]);
+        const Bfloat16Kernels* const bfloat16 = choose_bfloat16(conv, shape(in), middle, nullptr);
+        ConvDepthwise layer(*plan_.kernels, conv, geometry, middle, shape(id), threads(), bfloat16);
+        PackedWeights conv_packed = pack(wide, layer.conv(), direct_name(layer.conv(), bfloat16));
+        if (bfloat16) add_narrow(id, in, *bfloat16);
         PackedWeights packed = pack(node, layer.depthwise(), "depthwise");
         const std::size_t scratch = layer.scratch_size();
-        add(id, "pointwise + depthwise",
+        add(id, bfloat16 ? "pointwise bfloat16 + depthwise" : "pointwise + depthwise",
             ConvDepthwiseStep{std::move(layer), std::move(conv_packed), std::move(packed), in, id,
-                              Epilogue::of(wide.activation), epilogue},
+                              Epilogue::of(wide.activation), epilogue, bfloat16 != nullptr},
             scratch);
     }
 

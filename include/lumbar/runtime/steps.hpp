@@ -193,9 +193,12 @@ struct ConvDepthwiseStep {
     int out;
     Epilogue middle;
     Epilogue epilogue;
+    bool narrow;  ///< as ConvValues::narrow
 
     ConvDepthwiseCall call(const RunContext& r) const {
-        return {r.view(in), r.view(out), middle, epilogue};
+        const BlockedView from = r.view(in);
+        return {narrow ? NarrowStep::narrow_view(from, r.shared) : from, r.view(out), middle,
+                epilogue};
     }
     LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
