@@ -2,7 +2,7 @@
 # What a program with one network costs: the table in the README's section "Costs", which this writes
 # there. From the repository's root, after cmake --preset native, with g++ 12:
 #
-#     sh benchmarks/costs.sh                # three minutes
+#     sh benchmarks/costs.sh                # some minutes
 #
 # Compiled is tests/build/one_model.cpp with the family's network in place of its own, by g++ -O2
 # without any -m flag; the program is linked and stripped, and run once on synthetic weights.
@@ -40,12 +40,12 @@ for model in vgg16 resnet50 densenet121 mobilenet_v1 mobilenet_v2 mobilenet_v3_l
 done | tee $folder/rows
 
 awk -v rows=$folder/rows '
-    { print }
-    /^\| network \| compiling, s/ { inside = 1; getline; print; while ((getline row < rows) > 0) print row; next }
-' README.md | awk '
-    # Of two runs of rows the first is new.
-    /^\| network \| compiling, s/ { table = 1 }
-    !/^\|/ { table = 0; split("", seen) }
-    table && /^\| `/ { split($0, cell, "|"); if (cell[2] in seen) next; seen[cell[2]] = 1 }
-    { print }' >$folder/README.md
+    old && /^\| `/ { next }
+    { old = 0; print }
+    /^\| network \| compiling, s/ {
+        getline
+        print
+        while ((getline row < rows) > 0) print row
+        old = 1
+    }' README.md >$folder/README.md
 cp $folder/README.md README.md
