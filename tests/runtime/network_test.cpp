@@ -10,7 +10,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <chrono>
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <thread>
@@ -131,6 +134,26 @@ TEST_CASE("an application lends its own threads") {
     CHECK(bits(network(image)) == bits(small_network(1)(image)));
     CHECK(executor.jobs > 0);
 }
+
+#if defined(__linux__)
+TEST_CASE("no more threads are started than were asked for, and none is left") {
+    const auto threads_now = [] {
+        const std::filesystem::directory_iterator tasks("/proc/self/task");
+        return std::distance(begin(tasks), end(tasks));
+    };
+    const auto before = threads_now();
+    for (const int threads : {1, 3}) {  // one first: it leaves nothing for the other to count
+        const Network network = small_network(threads);
+        CHECK(bits(network(synthetic_input({1, 3, 64, 64}))).size() == 20);
+        CHECK(threads_now() <= before + threads - 1);
+    }
+    // A thread that was joined may be seen for a moment more.
+    for (int wait = 0; wait < 1000 && threads_now() != before; ++wait) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    CHECK(threads_now() == before);
+}
+#endif
 
 TEST_CASE("the caller's floating-point state is as it was") {
     const Network network = small_network(2);
