@@ -3,8 +3,10 @@ set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix)
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
-set(CMAKE_CROSSCOMPILING_EMULATOR
-    "${CMAKE_COMMAND};-E;env;WINEDEBUG=-all;WINEPREFIX=${CMAKE_BINARY_DIR}/wine;/usr/lib/wine/wine64")
+# Without .NET and HTML, which wine would offer to install, in a window.
+set(LUMBAR_WINE_ENVIRONMENT
+    "${CMAKE_COMMAND};-E;env;WINEDEBUG=-all;WINEDLLOVERRIDES=mscoree,mshtml=;WINEPREFIX=${CMAKE_BINARY_DIR}/wine")
+set(CMAKE_CROSSCOMPILING_EMULATOR "${LUMBAR_WINE_ENVIRONMENT};/usr/lib/wine/wine64")
 
 # No library of the machine that compiles; and not /usr/include, where the C library's headers are
 # Linux's: the header-only packages are copied beside their configurations.

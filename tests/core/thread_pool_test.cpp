@@ -158,6 +158,25 @@ TEST_CASE("workers that have gone to sleep wake up for the next job") {
     }
 }
 
+TEST_CASE("who sleeps on a number hears of every change, however close to falling asleep") {
+    lumbar::detail::SleepCounter ping{0}, pong{0};
+    constexpr std::uint32_t kRounds = 20000;
+    std::thread other([&] {
+        for (std::uint32_t round = 0; round < kRounds; ++round) {
+            while (ping.load() == round) ping.wait(round, std::memory_order_acquire);
+            pong.fetch_add(1);
+            pong.notify_one();
+        }
+    });
+    for (std::uint32_t round = 0; round < kRounds; ++round) {
+        ping.fetch_add(1);
+        ping.notify_all();
+        while (pong.load() == round) pong.wait(round, std::memory_order_acquire);
+    }
+    other.join();
+    CHECK(pong.load() == kRounds);  // a missed change: this never ends
+}
+
 TEST_CASE("jobs in quick succession see each other's results") {
     // Chunks read what other threads wrote in the job before, without any atomics of their own.
     constexpr int chunks = 5;

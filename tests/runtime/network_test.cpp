@@ -10,7 +10,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <chrono>
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <thread>
@@ -95,7 +98,7 @@ TEST_CASE("every number of threads gives the same bits, under load too") {
 
 TEST_CASE("threads share a network, each with its own workspace") {
     const Network network = small_network(2);
-    const int count = 4;
+    const int count = 8;
     std::vector<std::vector<float>> expected(count), found(count);
     for (int i = 0; i < count; ++i) {
         expected[static_cast<std::size_t>(i)] =
@@ -132,6 +135,26 @@ TEST_CASE("an application lends its own threads") {
     CHECK(executor.jobs > 0);
 }
 
+#if defined(__linux__)
+TEST_CASE("no more threads are started than were asked for, and none is left") {
+    const auto threads_now = [] {
+        const std::filesystem::directory_iterator tasks("/proc/self/task");
+        return std::distance(begin(tasks), end(tasks));
+    };
+    const auto before = threads_now();
+    for (const int threads : {1, 3}) {  // one first: it leaves nothing for the other to count
+        const Network network = small_network(threads);
+        CHECK(bits(network(synthetic_input({1, 3, 64, 64}))).size() == 20);
+        CHECK(threads_now() <= before + threads - 1);
+    }
+    // A thread that was joined may be seen for a moment more.
+    for (int wait = 0; wait < 1000 && threads_now() != before; ++wait) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    CHECK(threads_now() == before);
+}
+#endif
+
 TEST_CASE("the caller's floating-point state is as it was") {
     const Network network = small_network(2);
     Workspace workspace = network.workspace();
@@ -142,6 +165,38 @@ TEST_CASE("the caller's floating-point state is as it was") {
     CHECK(denormal > 0.0f);
     CHECK(std::fegetround() == rounding);
 }
+
+#if defined(__SSE2__) || defined(__aarch64__)  // elsewhere nothing is known of the control register
+namespace {
+/// Without biases, so that all values are as small as the input.
+Graph unbiased_graph() {
+    Graph graph("unbiased");
+    Value x = graph.input(3);
+    for (const char* name : {"first", "second", "third"}) {
+        x = relu(conv<3>(x, name, {.out_channels = 32}));
+    }
+    graph.output(conv<1>(x, "last", {.out_channels = 8}));
+    return graph;
+}
+
+Tensor scaled_input(float factor) {
+    Tensor input = synthetic_input({1, 3, 64, 64});
+    for (float& value : input.view().values()) value *= factor;
+    return input;
+}
+}  // namespace
+
+TEST_CASE("denormal numbers, slow on many CPUs, are zero in a run, on every thread") {
+    for (const int threads : {1, 4}) {
+        const Network network = compile(unbiased_graph(), synthetic_weights(unbiased_graph()),
+                                        {.height = 64, .width = 64, .threads = threads});
+        const std::vector<float> logits = bits(network(scaled_input(1e-40f)));
+        CHECK(std::all_of(logits.begin(), logits.end(), [](float x) { return x == 0; }));
+        const std::vector<float> usual = bits(network(scaled_input(1)));
+        CHECK(std::any_of(usual.begin(), usual.end(), [](float x) { return x != 0; }));
+    }
+}
+#endif
 
 TEST_CASE("the input survives a run, and a second run gives the same") {
     const Network network = small_network(2);

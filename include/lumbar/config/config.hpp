@@ -34,6 +34,8 @@
 #define LUMBAR_VECTORS sse2
 #elif defined(__aarch64__)
 #define LUMBAR_VECTORS neon64
+#elif defined(__wasm_simd128__)
+#define LUMBAR_VECTORS wasm
 #else
 #define LUMBAR_VECTORS scalar
 #endif

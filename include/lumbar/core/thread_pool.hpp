@@ -301,11 +301,11 @@ class ThreadPool final : public Executor {
         std::atomic<bool> stop{false};
     };
     struct alignas(kAlignment) Done {  // the workers, once per job
-        std::atomic<std::uint32_t> finished{0};
+        detail::SleepCounter finished{0};
         std::atomic<bool> caller_sleeps{false};
     };
     struct alignas(kAlignment) Park {  // workers that go to sleep, callers that wake them
-        std::atomic<std::uint32_t> generation{0};
+        detail::SleepCounter generation{0};
         std::atomic<int> parked{0};
     };
     struct alignas(kAlignment) Caller {  // whoever holds the pool

@@ -38,7 +38,8 @@ namespace simd {
 struct Scalar {};
 
 /// The architecture of the including file's flags.
-#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__aarch64__) || defined(_M_X64)
+#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__aarch64__) || defined(_M_X64) || \
+    (defined(XSIMD_WITH_WASM) && XSIMD_WITH_WASM)
 using Native = xsimd::default_arch;
 #else
 using Native = Scalar;
