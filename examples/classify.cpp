@@ -81,7 +81,7 @@ int run(const ClassifyOptions& o) {
                         static_cast<double>(m.parameters) * 1e-6, m.gmacs,
                         static_cast<int>(m.paper.size()), m.paper.data());
             for (const WeightFile& w : m.weights()) {
-                std::printf("    %-50.*s %-12s", static_cast<int>(w.file.size()), w.file.data(),
+                std::printf("    %-58.*s %-12s", static_cast<int>(w.file.size()), w.file.data(),
                             to_string(w.format));
                 if (w.top1 > 0) std::printf(" top-1 %.1f %%", w.top1);
                 std::printf("\n");

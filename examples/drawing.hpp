@@ -90,6 +90,7 @@ struct TextStyle {
     double size = 20;  ///< pixels from the top of a letter to the bottom
     Colour colour = kInk;
     Align align = Align::left;
+    double most = 0;  ///< pixels: what would be wider is written smaller; 0: as wide as it comes
 };
 
 /// A TrueType font: of a file, or the first of those that systems usually have.
@@ -223,12 +224,16 @@ class Canvas {
 
     /// Text whose base line is at y.
     void text(int x, int y, std::string_view words, const TextStyle& style = {}) {
-        const double width = font_->width(words, style.size);
+        double size = style.size, width = font_->width(words, size);
+        if (style.most > 0 && width > style.most) {
+            size *= style.most / width;
+            width = style.most;
+        }
         const double start = x - (style.align == Align::left    ? 0.0
                                   : style.align == Align::right ? width
                                                                 : width / 2);
-        const float scale = font_->scale_of(style.size);
-        font_->walk(words, style.size, [&](int codepoint, double at) {
+        const float scale = font_->scale_of(size);
+        font_->walk(words, size, [&](int codepoint, double at) {
             const double left = start + at, whole = std::floor(left);
             int w = 0, h = 0, dx = 0, dy = 0;
             unsigned char* shades = stbtt_GetCodepointBitmapSubpixel(

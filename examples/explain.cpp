@@ -55,7 +55,8 @@ int run(const ExplainOptions& o) {
     constexpr int kTop = kMargin + 84;
     drawing::Canvas canvas(2 * kMargin + 2 * kSide + 2 * kGap + kBar + kNumbers,
                            kTop + kSide + kMargin, network.font);
-    canvas.text(kMargin, kMargin + 22, label + ", " + probability, {.size = 34});
+    canvas.text(kMargin, kMargin + 22, label + ", " + probability,
+                {.size = 34, .most = 1.0 * canvas.width() - 2 * kMargin});
     canvas.text(kMargin, kMargin + 58,
                 activation.network().name() + ": class activation map of " +
                     std::to_string(plane.height) + " × " + std::to_string(plane.width) +

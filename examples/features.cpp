@@ -82,24 +82,27 @@ void draw_sheet(const PictureNetwork& network, const Image& picture, const Stage
     const int left = kMargin + kSide + 36, top = kMargin + 52;
     const int grid = rows * (kCell + kLabel + kGap) - kGap;
     drawing::Canvas canvas(left + columns * (kCell + kGap) - kGap + kMargin,
-                           top + std::max(grid, kSide + 210) + kMargin, network.font);
+                           top + std::max(grid, kSide + 235) + kMargin, network.font);
 
-    canvas.text(kMargin, kMargin + 22, model + ", " + stage.title, {.size = 32});
+    canvas.text(kMargin, kMargin + 22, model + ", " + stage.title,
+                {.size = 32, .most = 1.0 * canvas.width() - 2 * kMargin});
     canvas.draw(network.as_seen(picture, kSide), kMargin, top);
     canvas.frame({kMargin, top, kSide, kSide}, drawing::kGrey);
     const Shape& s = stage.maps.shape;
     int y = top + kSide + 30;
     const auto line = [&](const std::string& words) {
-        canvas.text(kMargin, y, words, {.size = 18, .colour = drawing::kGrey});
+        canvas.text(kMargin, y, words, {.size = 18, .colour = drawing::kGrey, .most = kSide});
         y += 25;
     };
     line("after " + stage.info.layer);
     line(std::to_string(s.c) + " maps of " + text({s.h, s.w}));
     line(stage.info.stride.h > 0 ? "each value sees " + text(stage.info.receptive_field) + " pixels"
                                  : std::string("each value sees the whole picture"));
-    line(static_cast<int>(channels.size()) == s.c
-             ? std::string("all maps")
+    line(static_cast<int>(channels.size()) == s.c ? "all maps"
+         : channels.size() == 1
+             ? "the map that varies most"
              : "the " + std::to_string(channels.size()) + " maps that vary most");
+    line("colours: 1st to 99th percentile");
     const auto [low, high] = limits(stage.maps, channels);
     canvas.colour_bar({kMargin, y + 4, kSide, 18}, drawing::kViridis, low, high,
                       {.size = 17, .colour = drawing::kGrey});

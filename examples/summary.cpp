@@ -70,6 +70,7 @@ const char* papers_figures(std::string_view model) {
         {"googlenet", "6.8 M parameters, 1.5 G MACs: with 5x5 kernels, see inception_v1"},
         {"inception_v1", "6.8 M parameters, 1.5 G MACs: thousands of 1024, without biases"},
         {"inception_v2", "3.8 to 4.8 G MACs: its branches' widths are not printed, these are V3's"},
+        {"inception_v3", "under 25 M parameters: these; 5 G MACs: of table 1, which this is not"},
     };
     for (const Row& row : kRows) {
         if (row.model == model) return row.figures;
@@ -77,7 +78,13 @@ const char* papers_figures(std::string_view model) {
     return nullptr;
 }
 
-void print(const Graph& graph, int size, const ModelInfo& info) {
+/// Where a model's MACs come from.
+std::string source_of_macs(const ModelInfo& m) {
+    return m.gmacs_from.empty() ? "counted here" : std::string(m.gmacs_from);
+}
+
+/// `usual`: at the size, and with the widths and classes, that figures are published for.
+void print(const Graph& graph, int size, const ModelInfo& info, bool usual) {
     const std::vector<Shape> shapes = try_infer_shapes(graph, 1, {size, size}).value();
     const std::vector<ReceptiveField> fields = receptive_fields(graph);
     std::vector<std::int64_t> learned(shapes.size());
@@ -100,8 +107,13 @@ void print(const Graph& graph, int size, const ModelInfo& info) {
     std::printf("\n%s at %dx%d\n", graph.name().c_str(), size, size);
     std::printf("  parameters      %15lld\n", static_cast<long long>(parameter_count(graph)));
     std::printf("  MACs            %15.0f  (%.3f G; twice as many FLOPs)\n", total, total * 1e-9);
-    if (const char* figures = papers_figures(info.name)) {
-        std::printf("  the paper       %s\n", figures);
+    if (usual) {
+        std::printf("  published MACs  %s\n", info.gmacs_from.empty()
+                                                  ? "nobody's to three digits: counted here"
+                                                  : (source_of_macs(info) + "'s: these").c_str());
+        if (const char* figures = papers_figures(info.name)) {
+            std::printf("  the paper       %s\n", figures);
+        }
     }
     std::printf("  arena           %15zu bytes of activations\n", network.arena_bytes());
     std::printf("  packed weights  %15zu bytes for %s\n", network.packed_bytes(), network.isa());
@@ -111,8 +123,8 @@ void print(const Graph& graph, int size, const ModelInfo& info) {
 
 /// One line per model: its totals at its usual size.
 void print_all() {
-    std::printf("%-27s %5s %13s %9s %7s %7s %12s\n", "model", "size", "parameters", "GMACs",
-                "field", "stride", "activations");
+    std::printf("%-27s %5s %13s %9s  %-13s %7s %7s %12s\n", "model", "size", "parameters", "GMACs",
+                "published by", "field", "stride", "activations");
     for (const ModelInfo& m : models()) {
         const Graph graph = resolve_shortcuts(m.build({}));
         const int size = m.input_size;
@@ -121,10 +133,11 @@ void print_all() {
         for (const ReceptiveField& f : receptive_fields(graph)) {
             if (!f.global) features = f;
         }
-        std::printf("%-27.*s %5d %13lld %9.3f %7d %7d %9.1f MB\n", static_cast<int>(m.name.size()),
-                    m.name.data(), size, static_cast<long long>(parameter_count(graph)),
-                    static_cast<double>(macs(graph, shapes)) * 1e-9, features.size.h,
-                    features.stride.h, activation_megabytes(graph, size));
+        std::printf("%-27.*s %5d %13lld %9.3f  %-13s %7d %7d %9.1f MB\n",
+                    static_cast<int>(m.name.size()), m.name.data(), size,
+                    static_cast<long long>(parameter_count(graph)),
+                    static_cast<double>(macs(graph, shapes)) * 1e-9, source_of_macs(m).c_str(),
+                    features.size.h, features.stride.h, activation_megabytes(graph, size));
     }
 }
 
@@ -145,7 +158,9 @@ int main(int argc, char** argv) {
         const Graph graph =
             resolve_shortcuts(make(o.model, {.classes = o.classes, .width = o.width}));
         const ModelInfo& info = *find_model(o.model);
-        print(graph, o.size > 0 ? o.size : info.input_size, info);
+        const int size = o.size > 0 ? o.size : info.input_size;
+        const bool usual = size == info.input_size && o.classes == 0 && o.width == 1.0;
+        print(graph, size, info, usual);
         return 0;
     });
 }

@@ -146,6 +146,12 @@ CASES = [
     Case("resnet20_cifar", 33, 47, batch=3, classes=10),
     Case("inception_v2", 97, 131, batch=3, **FEW),
     Case("inception_v3", 97, 131, numerics="tensorflow", **FEW),
+    # The sizes of BN-Inception are 32 k - 1 to 32 k + 6, those of Inception V3 at least 75.
+    *(Case("mobilenet_v2", *size, **FEW) for size in ((32, 32), (320, 240))),
+    Case("bn_inception", 32, 32, batch=3, **FEW),
+    Case("bn_inception", 320, 256, **FEW),
+    Case("inception_v3", 75, 79, batch=3, **FEW),
+    Case("inception_v3", 320, 240, **FEW),
     # timm's numerics, and the same networks under other names than the library's.
     *(Case(f"mobilenet_v3_{size}", numerics="timm", **FEW) for size in ("large", "small")),
     *(Case(model, 97, 131, dialect="timm", **FEW)

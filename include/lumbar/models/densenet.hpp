@@ -7,6 +7,10 @@
 //   densenet201    32        6 12 48 32              20,013,928      4.291 G
 //   densenet161    48        6 12 36 24              28,681,000      7.728 G
 //
+// These are the paper's DenseNet-BC: bottlenecks of four times the growth, transitions that halve
+// the channels. No library deviates; Keras counts 8,062,504 parameters for the first, with the
+// running statistics.
+//
 // Weights: torchvision's (densenet121-a639ec97.pth, presets::imagenet), whose files have older
 // names than its code (norm.1 for norm1); timm's have the code's; pretrainedmodels calls the
 // classifier last_linear; Keras's network is the same, with epsilon 1.001e-5. All are understood.

@@ -5,6 +5,7 @@
 //   googlenet        6,624,904      1.498 G       torchvision (13,004,888 with the heads)
 //   inception_v1     6,998,552      1.583 G       the paper; Caffe (bvlc_googlenet)
 //
+// The first row is what torchvision publishes, the second's MACs are counted here.
 // Table 1's columns add up to 6.8 M parameters and 1.5 G operations: it counts thousands of 1024,
 // no biases, and 2.7 K for the first convolution, which has 9.4 K. (Its rows 3a to 4e are these.)
 //

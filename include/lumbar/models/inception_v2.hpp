@@ -3,7 +3,7 @@
 // pretrainedmodels (bninception).
 //
 //   network         parameters      MACs at 224
-//   bn_inception    11,295,240      2.033 G
+//   bn_inception    11,295,240      2.033 G      (counted here: nobody publishes them)
 //
 // As in pretrainedmodels' Caffe weights: convolutions have biases although batch normalisations
 // follow, and pictures come as BGR, 0 to 255 (presets::bn_inception). Deviations from the paper:

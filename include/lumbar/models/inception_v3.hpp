@@ -4,7 +4,7 @@
 //
 //   network         parameters      MACs at 299
 //   inception_v3    23,834,568      5.713 G      (27,161,264 parameters with the auxiliary head)
-//   inception_v2    25,954,248      6.353 G      table 1
+//   inception_v2    25,954,248      6.353 G      table 1 (counted here)
 //
 // inception_v3 is the network of the weights that TensorFlow published. It deviates from table 1:
 // the stem ends in a 1x1 and a 3x3 convolution and a pooling, where the paper has three 3x3

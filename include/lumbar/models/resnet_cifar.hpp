@@ -9,8 +9,13 @@
 //   resnet110_cifar   18    1,727,962  (1.7 M)       252.9 M        6.43 %
 //
 // Where a stage begins, the shortcut takes every second pixel and pads with channels of zeros
-// (option A): half of them before and half after, as in the weights that are around (names conv1,
-// layer1.0.conv1, linear; the paper does not say where).
+// (option A): half of them before and half after, as in the weights below; the paper does not say
+// where.
+//
+// Weights: no library has these networks. Those of Idelbayev's pytorch_resnet_cifar10
+// (resnet20-12fca82f.th, resnet44-014dd654.th, ...) are a training's dict of these names (conv1,
+// layer1.0.conv1, linear) behind "module.", which is understood; their pictures of 32x32
+// are used as they are, with ImageNet's mean and deviation. The MACs are counted here.
 #pragma once
 
 #include <lumbar/graph/build.hpp>

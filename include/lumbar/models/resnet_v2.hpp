@@ -10,10 +10,11 @@
 //   resnetv2_101    bottle 3 4 23 3    44,541,480      7.801 G       resnetv2_101.a1h_in1k
 //   resnetv2_152    bottle 3 8 36 3    60,185,128     11.514 G       none published
 //
-// Pictures are scaled to [-1, 1] (presets::timm_half). The stride is on the 3x3 convolution. The
-// paper has the stem's normalisation and activation before its pooling; here the pooling reads the
-// bare convolution. Other networks of this name are no variants by a field: Keras's (ResNet50V2 has
-// the stride in a stage's last block) and BiT (group normalisation, standardised weights).
+// The MACs are counted here. Pictures are scaled to [-1, 1] (presets::timm_half). The stride is on
+// the 3x3 convolution. The paper has the stem's normalisation and activation before its pooling;
+// here the pooling reads the bare convolution. Other networks of this name are no variants by a
+// field: Keras's (ResNet50V2 has the stride in a stage's last block) and BiT (group normalisation,
+// standardised weights).
 #pragma once
 
 #include <lumbar/models/resnet.hpp>

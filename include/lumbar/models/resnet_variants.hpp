@@ -22,6 +22,9 @@
 //   resnet152_v1          60,268,520    11.282 G       152     Keras (ResNet152)
 //   cafferesnet101        44,549,160     7.570 G       101     pretrainedmodels
 //
+// The MACs are torchvision's for its networks, and counted here for the others. (timm says 4.11 G
+// for seresnet50, as it says 4.11 G for resnet50, where torchvision has 4.089.)
+//
 // Wide networks are as torchvision has them: bottlenecks whose 3x3 convolution is twice as wide
 // (the paper widens basic blocks). timm's gates squeeze to a sixteenth, in multiples of 8. Keras's
 // and Caffe's weights want pictures as BGR, 0 to 255 (presets::caffe). Keras publishes 25,636,712
