@@ -56,6 +56,24 @@ LUMBAR_COLD inline Graph isolate_linear_inputs(Graph graph, const std::vector<Sh
     return graph;
 }
 
+/// Into how many lots, each for one thread, a batch is cut: so threads need not wait for each
+/// other, and activations stay in the caches. (ResNet-50, 8 images on one thread: lots of 1, 2, 4,
+/// 8 give 16.8, 16.5, 15.9, 14.8 images per second, from 7, 14, 29, 58 MB.) One: too few for the
+/// threads, which then share every step.
+LUMBAR_COLD inline int lots_of(const Graph& graph, int batch, int threads) {
+    std::int64_t linear = 0;
+    for (const Node& node : graph.nodes()) {
+        if (!node.as<op::Linear>()) continue;
+        linear += std::int64_t{node.channels} * graph.node(node.inputs[0]).channels;
+    }
+    // Large linear layers wait for their weights, and use them for four images. (VGG-16: lots of 1
+    // give 9.9, lots of 4 give 11.2 images per second.)
+    int images = linear > 8'000'000 ? kMaxLinearImages : 1;
+    while (batch % images != 0) --images;
+    const int lots = batch / images;
+    return ceil_div(lots, threads) * threads <= 9 * lots / 8 ? lots : 1;
+}
+
 /// Everything after the weights are bound and the executor is chosen.
 LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     const CompileOptions& o = plan->options;
@@ -72,20 +90,27 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     if (!shapes) return shapes.error();
     Graph graph = fuse_activation(fuse_residual(fold_batch_norm(plan->source)));
     graph = elide_concat(std::move(graph), lanes);
+    const int threads = plan->executor ? plan->executor->concurrency() : 1;
+    plan->lots = lots_of(graph, o.batch, threads);
+    plan->lots_at_once = std::min(plan->lots, threads);
+    const int images = o.batch / plan->lots;
     if (graph.outputs().empty()) {
         return Error(Error::Code::graph, graph.name() + ": has no output");
     }
-    shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
+    shapes = try_infer_shapes(graph, images, {o.height, o.width});
     if (!shapes) return shapes.error();
     graph = isolate_linear_inputs(std::move(graph), *shapes, lanes);
-    shapes = try_infer_shapes(graph, o.batch, {o.height, o.width});
+    shapes = try_infer_shapes(graph, images, {o.height, o.width});
     if (!shapes) return shapes.error();
     plan->graph = std::move(graph);
     plan->shapes = std::move(*shapes);
-    plan->input = plan->shapes[0];
-    for (const int id : plan->graph.outputs()) {
-        plan->outputs.push_back(plan->shapes[static_cast<std::size_t>(id)]);
-    }
+    const auto of_batch = [&](int id) {
+        Shape shape = plan->shapes[static_cast<std::size_t>(id)];
+        shape.n = o.batch;
+        return shape;
+    };
+    plan->input = of_batch(0);
+    for (const int id : plan->graph.outputs()) plan->outputs.push_back(of_batch(id));
     std::vector<bool> unstored = fused_into_depthwise(plan->graph, plan->shapes);
     unstored[0] = reads_plain_input(plan->graph);
     plan->memory = plan_memory(plan->graph, plan->shapes, lanes, unstored);

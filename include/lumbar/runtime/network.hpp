@@ -9,6 +9,7 @@
 #include <lumbar/runtime/steps.hpp>
 #include <lumbar/weights/weights.hpp>
 
+#include <atomic>
 #include <cassert>
 #include <chrono>
 #include <cstddef>
@@ -37,7 +38,9 @@ struct Plan {
     std::vector<std::unique_ptr<const Step>> steps;
     std::size_t shared_floats = 0;   ///< of scratch, before that of the chunks
     std::size_t scratch_floats = 0;  ///< of all chunks of a step
-    Shape input;
+    int lots = 1;          ///< equal parts of the batch; the steps are those of one of them
+    int lots_at_once = 1;  ///< each on a thread of its own, with its own arena and scratch
+    Shape input;           ///< of the whole batch, and so the outputs
     std::vector<Shape> outputs;
 };
 
@@ -60,20 +63,37 @@ class Workspace {
     LUMBAR_COLD explicit Workspace(std::shared_ptr<const detail::Plan> plan)
         : plan_(std::move(plan)),
           input_(plan_->input),
-          arena_(plan_->memory.arena_floats),
-          scratch_(plan_->shared_floats + plan_->scratch_floats) {
-        for (const Shape& shape : plan_->outputs) {
-            outputs_.emplace_back(shape);
-            views_.push_back(outputs_.back().view());
+          arena_floats_(whole_lines(plan_->memory.arena_floats)),
+          scratch_floats_(whole_lines(plan_->shared_floats + plan_->scratch_floats)),
+          arena_(arena_floats_ * static_cast<std::size_t>(plan_->lots_at_once)),
+          scratch_(scratch_floats_ * static_cast<std::size_t>(plan_->lots_at_once)),
+          views_(plan_->outputs.size() * static_cast<std::size_t>(plan_->lots)) {
+        for (const Shape& shape : plan_->outputs) outputs_.emplace_back(shape);
+        for (std::size_t i = 0; i < views_.size(); ++i) {
+            const int lot = static_cast<int>(i / outputs_.size());
+            views_[i] = part(outputs_[i % outputs_.size()].view(), lot);
         }
+    }
+
+    /// The images of one lot.
+    TensorView part(TensorView whole, int lot) const {
+        whole.shape.n /= plan_->lots;
+        whole.data += lot * whole.shape.size();
+        return whole;
+    }
+    static std::size_t whole_lines(std::size_t floats) {
+        return (floats + kAlignment / sizeof(float) - 1) / (kAlignment / sizeof(float)) *
+               (kAlignment / sizeof(float));
     }
 
     std::shared_ptr<const detail::Plan> plan_;
     Tensor input_;
     std::vector<Tensor> outputs_;
-    std::vector<TensorView> views_;
+    std::size_t arena_floats_;  ///< of one lot
+    std::size_t scratch_floats_;
     AlignedBuffer arena_;
     AlignedBuffer scratch_;
+    std::vector<TensorView> views_;  ///< of the outputs, lot by lot
 };
 
 class Network {
@@ -90,7 +110,10 @@ class Network {
     int threads() const { return plan_->executor ? plan_->executor->concurrency() : 1; }
 
     /// Bytes of activations in each workspace (input and outputs apart).
-    std::size_t arena_bytes() const { return plan_->memory.arena_floats * sizeof(float); }
+    std::size_t arena_bytes() const {
+        return plan_->memory.arena_floats * sizeof(float) *
+               static_cast<std::size_t>(plan_->lots_at_once);
+    }
     /// Bytes of packed weights, shared by all networks that were resized from one another.
     std::size_t packed_bytes() const { return plan_->store->bytes(); }
 
@@ -106,16 +129,17 @@ class Network {
     /// restored. Precondition: the workspace is of this network (or a copy), and nobody else uses
     /// it.
     void run(Workspace& w) const noexcept {
-        run_steps(w, [](std::size_t, auto&& step) { step(); });
+        run_steps(w, [](std::size_t, int, auto&& step) { step(); });
     }
 
-    /// As run; sets seconds[i] to what step i took. Precondition: as many as steps().
+    /// As run; sets seconds[i] to what step i took (of a batch in lots: in the first lot).
+    /// Precondition: as many as steps().
     void run_timed(Workspace& w, std::span<double> seconds) const noexcept {
         using Clock = std::chrono::steady_clock;
-        run_steps(w, [&](std::size_t i, auto&& step) {
+        run_steps(w, [&](std::size_t i, int lot, auto&& step) {
             const Clock::time_point start = Clock::now();
             step();
-            seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
+            if (lot == 0) seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
         });
     }
 
@@ -159,20 +183,40 @@ class Network {
     Network resized(const InputSize& size) const { return try_resized(size).value(); }
 
    private:
-    /// around(i, step) calls step(), which runs step i.
+    /// around(i, lot, step) calls step(), which runs step i of a lot.
     template <class Around>
     void run_steps(Workspace& w, Around&& around) const noexcept {
         assert(w.plan_ == plan_);
+        ExecutorSession session(plan_->executor);
+        if (plan_->lots == 1) {
+            run_lot(w, 0, 0, session.executor(), around);
+            return;
+        }
+        // Each thread takes lots until there are none left.
+        std::atomic<int> next{0};
+        parallel_for(session.executor(), plan_->lots_at_once, [&](int place) noexcept {
+            for (int lot; (lot = next.fetch_add(1, std::memory_order_relaxed)) < plan_->lots;) {
+                run_lot(w, lot, place, nullptr, around);
+            }
+        });
+    }
+
+    /// One lot, in the memory at `place`.
+    template <class Around>
+    void run_lot(Workspace& w, int lot, int place, Executor* executor,
+                 Around&& around) const noexcept {
         const detail::Plan& plan = *plan_;
-        const RunContext context{&plan.memory, w.arena_.data(), w.input_.view(), w.views_.data(),
-                                 w.scratch_.data()};
-        ExecutorSession session(plan.executor);
+        const std::size_t at = static_cast<std::size_t>(place);
+        float* const scratch = w.scratch_.data() + at * w.scratch_floats_;
+        const RunContext context{
+            &plan.memory, w.arena_.data() + at * w.arena_floats_, w.part(w.input_.view(), lot),
+            w.views_.data() + static_cast<std::size_t>(lot) * w.outputs_.size(), scratch};
         for (std::size_t i = 0; i < plan.steps.size(); ++i) {
             const Step& step = *plan.steps[i];
-            around(i, [&] {
-                parallel_for(session.executor(), step.chunks, [&](int chunk) noexcept {
+            around(i, lot, [&] {
+                parallel_for(executor, step.chunks, [&](int chunk) noexcept {
                     const FlushDenormals flush;
-                    step.run_chunk(context, chunk, w.scratch_.data() + plan.shared_floats);
+                    step.run_chunk(context, chunk, scratch + plan.shared_floats);
                 });
             });
         }

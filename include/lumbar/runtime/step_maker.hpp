@@ -36,7 +36,10 @@ class StepMaker {
     }
 
    private:
-    int threads() const { return plan_.executor ? plan_.executor->concurrency() : 1; }
+    /// That share a step.
+    int threads() const {
+        return plan_.executor && plan_.lots == 1 ? plan_.executor->concurrency() : 1;
+    }
     const Shape& shape(int id) const { return plan_.shapes[static_cast<std::size_t>(id)]; }
 
     LUMBAR_COLD void make(int id) {
@@ -284,7 +287,7 @@ class StepMaker {
 
     template <class Work>
     LUMBAR_COLD void add(int id, const std::string& algorithm, Work work, std::size_t scratch = 0) {
-        const RunContext context{&plan_.memory, nullptr, {nullptr, plan_.input}, nullptr, nullptr};
+        const RunContext context{&plan_.memory, nullptr, {nullptr, shape(0)}, nullptr, nullptr};
         const std::int64_t units = work.units(context);
         add_step(id, algorithm, units, scratch, std::make_unique<StepOf<Work>>(std::move(work)));
     }

@@ -1,0 +1,118 @@
+// Batches: the images are computed as each would be alone, in lots where that is faster.
+#include <oracle/allocation_counts.hpp>
+
+#include <lumbar/graph/features.hpp>
+#include <lumbar/lumbar.hpp>
+#include <lumbar/runtime/synthetic_weights.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace batch_test {
+
+using namespace lumbar;
+
+namespace {
+
+void fill(TensorView x, std::uint32_t seed) {
+    for (std::int64_t i = 0; i < x.shape.size(); ++i) {
+        seed = seed * 1664525 + 1013904223;
+        x.data[i] = static_cast<float>(seed >> 8) / 8388608.0f - 1.0f;
+    }
+}
+
+std::vector<float> values_of(ConstTensorView x) { return {x.values().begin(), x.values().end()}; }
+
+}  // namespace
+
+TEST_CASE("every image of a batch has the bits that it has alone, on any number of threads") {
+    for (const char* name : {"mobilenet_v2", "googlenet", "vgg11"}) {
+        CAPTURE(name);
+        const Graph graph = make(name, {});
+        const Weights weights = synthetic_weights(graph);
+        const Network single = compile(graph, weights, {.height = 64, .width = 64, .threads = 1});
+        for (const int batch : {2, 3, 5, 8}) {
+            for (const int threads : {1, 2, 3}) {
+                CAPTURE(batch);
+                CAPTURE(threads);
+                const Network network =
+                    compile(graph, weights,
+                            {.height = 64, .width = 64, .batch = batch, .threads = threads});
+                REQUIRE(network.input_shape() == Shape{batch, 3, 64, 64});
+                REQUIRE(network.output_shapes()[0] == Shape{batch, 1000, 1, 1});
+                Workspace w = network.workspace();
+                fill(w.input(), 1);
+                for (int run = 0; run < 2; ++run) network.run(w);
+                const std::vector<float> got = values_of(w.output());
+                Workspace one = single.workspace();
+                const std::int64_t size = single.input_shape().size();
+                bool same = true;
+                for (int n = 0; n < batch; ++n) {
+                    std::copy_n(w.input().data + n * size, size, one.input().data);
+                    single.run(one);
+                    const std::vector<float> want = values_of(one.output());
+                    same = same && std::equal(want.begin(), want.end(), got.begin() + n * 1000);
+                }
+                CHECK(same);
+            }
+        }
+    }
+}
+
+TEST_CASE("all outputs of a batch in lots are in their places") {
+    const Graph graph = features(resnet18(), {4, 32});
+    const Weights weights = synthetic_weights(resnet18());
+    const auto compiled = [&](int batch) {
+        return compile(
+            graph, weights,
+            {.height = 64, .width = 96, .batch = batch, .threads = 2, .allow_extra_tensors = true});
+    };
+    const Network batch = compiled(4), single = compiled(1);
+    Workspace w = batch.workspace(), one = single.workspace();
+    fill(w.input(), 2);
+    batch.run(w);
+    REQUIRE(w.outputs() == 2);
+    for (int n = 0; n < 4; ++n) {
+        const std::int64_t size = single.input_shape().size();
+        std::copy_n(w.input().data + n * size, size, one.input().data);
+        single.run(one);
+        for (int i = 0; i < 2; ++i) {
+            const std::vector<float> want = values_of(one.output(i));
+            const std::vector<float> got = values_of(w.output(i));
+            CHECK(std::equal(want.begin(), want.end(),
+                             got.begin() + n * static_cast<std::ptrdiff_t>(want.size())));
+        }
+    }
+}
+
+TEST_CASE("a batch in lots takes the activations of one image for each thread") {
+    const Graph graph = mobilenet_v2();
+    const Weights weights = synthetic_weights(graph);
+    const auto arena = [&](int batch, int threads) {
+        return compile(graph, weights,
+                       {.height = 96, .width = 96, .batch = batch, .threads = threads})
+            .arena_bytes();
+    };
+    const std::size_t one = arena(1, 1);
+    CHECK(arena(16, 1) == one);
+    CHECK(arena(16, 2) == 2 * one);
+    CHECK(arena(2, 4) >= 2 * one);  // too few images for the threads: they share every step
+}
+
+#if !defined(LUMBAR_TEST_KEEP_OPERATOR_NEW)
+TEST_CASE("a run of a batch allocates nothing") {
+    const Graph graph = mobilenet_v2();
+    const Network network = compile(graph, synthetic_weights(graph),
+                                    {.height = 64, .width = 64, .batch = 6, .threads = 2});
+    Workspace w = network.workspace();
+    network.run(w);
+    const std::size_t before = lumbar_test::allocated_bytes;
+    network.run(w);
+    CHECK(lumbar_test::allocated_bytes == before);
+}
+#endif
+
+}  // namespace batch_test
