@@ -37,7 +37,7 @@ inline Kind kind_of(std::string_view algorithm) {
         std::string_view prefix;
         Kind kind;
     } kinds[] = {
-        {"direct", Kind::direct},     {"winograd", Kind::winograd},   {"plain", Kind::first_layer},
+        {"direct", Kind::direct},   {"winograd", Kind::winograd},   {"plain", Kind::first_layer},
         {"pointwise", Kind::fused}, {"depthwise", Kind::depthwise}, {"linear", Kind::linear},
         {"pool", Kind::pool},
     };

@@ -12,6 +12,8 @@
 #include <lumbar/runtime/network.hpp>
 #include <lumbar/runtime/step_maker.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
