@@ -16,8 +16,8 @@ mkdir -p $folder
 
 # measured COMMAND...: "SECONDS MEBIBYTES", user time and the most memory at a time.
 measured() {
-    $built/tests/lumbar_measure 1000 100000 "$@" >$folder/cost
-    sed -nE 's/^([0-9.]+) s of user time.*, ([0-9]+) MiB .*/\1 \2/p' $folder/cost
+    $built/tests/lumbar_measure -- "$@" >$folder/cost
+    sed -nE 's/^([0-9.]+) s of user time, ([0-9]+) MiB$/\1 \2/p' $folder/cost
 }
 # rounded DIVISOR DIGITS NUMBER
 rounded() { awk -v d="$1" -v n="$2" -v x="$3" 'BEGIN { printf "%.*f", n, x / d }'; }
@@ -39,6 +39,8 @@ for model in vgg16 resnet50 densenet121 mobilenet_v1 mobilenet_v2 mobilenet_v3_l
     rm $folder/$model $folder/$model.safetensors
 done | tee $folder/rows
 
+[ "$(grep -cE '^\| `[a-z0-9_]+` (\| [0-9.]+ ){6}\|$' $folder/rows)" = 9 ] ||
+    { echo "costs: rows are missing; README.md stays as it is" >&2; exit 1; }
 awk -v rows=$folder/rows '
     old && /^\| `/ { next }
     { old = 0; print }

@@ -7,6 +7,7 @@
 #include <lumbar/kernels/bfloat16_table.hpp>
 #include <lumbar/layers/direct_conv.hpp>
 #include <lumbar/layers/linear.hpp>
+#include <lumbar/layers/narrow.hpp>
 
 #include <doctest/doctest.h>
 
@@ -54,30 +55,16 @@ std::string check_conv(const Shape& in_shape, const ConvGeometry& g, int row_pix
     // Finite numbers in the tail lanes: they meet zeros.
     Guarded in(in_shape, kernels().lanes, {.border = border_read(g, in_shape)});
     in.fill(x, 1e30f);
-    const BlockedView wide = in.view();
-    const std::ptrdiff_t planes = std::ptrdiff_t{in_shape.n} * wide.groups();
-    lumbar::AlignedBuffer memory(static_cast<std::size_t>(planes * wide.group / 2));
-    const std::ptrdiff_t origin =
-        wide.border.top * wide.row + std::ptrdiff_t{wide.border.left} * wide.lanes;
-    for (std::ptrdiff_t i = 0; i < planes; ++i) {
-        narrow_kernels().narrow(wide.pixel(static_cast<int>(i / wide.groups()),
-                                           static_cast<int>(i % wide.groups()), 0, 0) -
-                                    origin,
-                                memory.data() + i * wide.group / 2, wide.group);
-    }
-    BlockedView narrow = wide;
-    narrow.data = memory.data() + origin / 2;
-    narrow.lanes /= 2;
-    narrow.row /= 2;
-    narrow.group /= 2;
-    narrow.image = wide.groups() * narrow.group;
+    lumbar::AlignedBuffer memory(lumbar::narrow_size(in.view()));
+    lumbar::narrow_planes(narrow_kernels().narrow, in.view(), memory.data(), 0,
+                          std::int64_t{in_shape.n} * in.view().groups());
 
     Guarded added(out_shape, kernels().lanes);
     added.fill(residual);
     Guarded out(out_shape, kernels().lanes, {.border = {1, 0, 2, 1}});
     const BlockedView out_view = out.view(), residual_view = added.view();
     ConvCall call;
-    call.in = narrow;
+    call.in = lumbar::narrow_view(in.view(), memory.data());
     call.out = {&out_view, 1};
     call.epilogue = Epilogue::of(Activation::relu);
     if (with_residual) call.residual = &residual_view;

@@ -34,7 +34,7 @@ TEST_CASE("every image of a batch has the bits that it has alone, on any number 
         const Graph graph = make(name, {});
         const Weights weights = synthetic_weights(graph);
         const Network single = compile(graph, weights, {.height = 64, .width = 64, .threads = 1});
-        for (const int batch : {2, 3, 5, 8}) {
+        for (const int batch : {2, 3, 5, 6, 8}) {
             for (const int threads : {1, 2, 3}) {
                 CAPTURE(batch);
                 CAPTURE(threads);
@@ -100,6 +100,27 @@ TEST_CASE("a batch in lots takes the activations of one image for each thread") 
     CHECK(arena(16, 1) == one);
     CHECK(arena(16, 2) == 2 * one);
     CHECK(arena(2, 4) >= 2 * one);  // too few images for the threads: they share every step
+}
+
+TEST_CASE("a batch runs on lent threads, on a pool that others use, and with a clock") {
+    const Graph graph = mobilenet_v2();
+    const Weights weights = synthetic_weights(graph);
+    ThreadPool pool(2);
+    const CompileOptions options{.height = 64, .width = 64, .batch = 4, .executor = &pool};
+    const Network network = compile(graph, weights, options);
+    Workspace w = network.workspace();
+    fill(w.input(), 3);
+    network.run(w);
+    const std::vector<float> want = values_of(w.output());
+    {
+        ExecutorSession taken(&pool);  // the pool is somebody else's: the run does all alone
+        network.run(w);
+        CHECK(values_of(w.output()) == want);
+    }
+    std::vector<double> seconds(network.steps().size(), -1.0);
+    network.run_timed(w, seconds);
+    CHECK(values_of(w.output()) == want);
+    CHECK(std::all_of(seconds.begin(), seconds.end(), [](double s) { return s >= 0; }));
 }
 
 #if !defined(LUMBAR_TEST_KEEP_OPERATOR_NEW)

@@ -81,6 +81,54 @@ TEST_CASE("convolutions have narrow weights where the CPU multiplies them") {
     CHECK((convolutions > 20) == bfloat16_kernels().convolutions);
 }
 
+TEST_CASE("convolutions of bfloat16 keep their promises on every CPU") {
+    if (!can()) return;
+    // Where the CPU has no instruction for it, in several: so that the path is taken everywhere.
+    static Bfloat16Kernels forced = bfloat16_kernels();
+    forced.convolutions = true;
+    for (const char* name : {"mobilenet_v2", "googlenet", "resnet18", "densenet121"}) {
+        CAPTURE(name);
+        const Graph graph = make(name, {});
+        const Weights weights = synthetic_weights(graph);
+        const auto network = [&](const Bfloat16Kernels* kernels, int batch, int threads) {
+            return compile(graph, weights,
+                           {.height = 64,
+                            .width = 96,
+                            .batch = batch,
+                            .threads = threads,
+                            .bfloat16 = kernels});
+        };
+        const Network one = network(&forced, 1, 1);
+        int narrow = 0;
+        for (const auto& step : one.steps()) narrow += step->algorithm == "to bfloat16";
+        CHECK(narrow > 0);
+        const std::vector<float> want = logits_of(network(nullptr, 1, 1)), got = logits_of(one);
+        float largest = 0, worst = 0;
+        for (std::size_t i = 0; i < want.size(); ++i) {
+            largest = std::max(largest, std::abs(want[i]));
+            worst = std::max(worst, std::abs(got[i] - want[i]));
+        }
+        CHECK(worst < 0.02f * largest);
+        CHECK(logits_of(network(&forced, 1, 3)) == got);
+        // The first image of a batch, in lots and shared by the threads; and another size and back.
+        for (const int batch : {2, 3}) {
+            const std::vector<float> all = logits_of(network(&forced, batch, 2));
+            CHECK(std::equal(got.begin(), got.end(), all.begin()));
+        }
+        const Network other = one.resized({.height = 96, .width = 64});
+        CHECK(logits_of(other.resized({.height = 64, .width = 96})) == got);
+    }
+}
+
+TEST_CASE("exact and bfloat16 exclude each other") {
+    if (!can()) return;
+    const Graph graph = resnet18();
+    const auto result = try_compile(graph, synthetic_weights(graph),
+                                    {.threads = 1, .exact = true, .bfloat16 = &bfloat16_kernels()});
+    REQUIRE_FALSE(result);
+    CHECK(result.error().message().find("exclude each other") != std::string::npos);
+}
+
 TEST_CASE("kernels of another instruction set are refused") {
     const Graph graph = resnet18();
     Bfloat16Kernels other = bfloat16_kernels();

@@ -46,10 +46,16 @@
 #else
 #define LUMBAR_FUSED
 #endif
-#define LUMBAR_JOIN_(a, b, c) a##b##c
-#define LUMBAR_JOIN(a, b, c) LUMBAR_JOIN_(a, b, c)
+// Not xsimd's, but what kernels of bfloat16 consist of depends on it.
+#if defined(__AVX512BF16__)
+#define LUMBAR_PAIRS _bf16
+#else
+#define LUMBAR_PAIRS
+#endif
+#define LUMBAR_JOIN_(a, b, c, d) a##b##c##d
+#define LUMBAR_JOIN(a, b, c, d) LUMBAR_JOIN_(a, b, c, d)
 #if !defined(LUMBAR_DISPATCH)
-#define LUMBAR_ABI LUMBAR_JOIN(v0_, LUMBAR_VECTORS, LUMBAR_FUSED)
+#define LUMBAR_ABI LUMBAR_JOIN(v0_, LUMBAR_VECTORS, LUMBAR_FUSED, LUMBAR_PAIRS)
 #else
 // lumbar_add_dispatch (CMake): the kernels of several instruction sets in one program. They share
 // the types of the rest, which is compiled for any x86-64; what they consist of is tagged by its

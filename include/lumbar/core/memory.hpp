@@ -19,6 +19,12 @@ LUMBAR_NAMESPACE_BEGIN
 /// One cache line, and the widest vector register.
 inline constexpr std::size_t kAlignment = 64;
 
+/// `floats`, rounded up to whole cache lines.
+constexpr std::size_t whole_lines(std::size_t floats) {
+    constexpr std::size_t kFloats = kAlignment / sizeof(float);
+    return (floats + kFloats - 1) / kFloats * kFloats;
+}
+
 namespace detail {
 /// Asks for large pages for what of a range is made of them: weights that are read once per run
 /// cost a miss in the address translation every 4 KiB without them. Before the memory is touched.

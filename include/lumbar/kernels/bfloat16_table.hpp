@@ -1,5 +1,5 @@
-// Kernels for weights of half the width, beside the KernelTable of the same instruction set:
-// opt-in, for they are code in every program that has them.
+// Kernels for weights of half the width, beside the KernelTable of the same instruction set: only
+// programs that call bfloat16_kernels() contain them.
 //
 // Two bfloat16 (the upper halves of floats) lie in the place of a float: for each output channel
 // the weights of two neighbouring input channels. So a pair of input channels is to these kernels

@@ -56,6 +56,7 @@ class DirectConv {
           plain_(options.plain_input),
           halves_(options.bfloat16 ? 2 : 1),
           bands_(options.bands) {
+        assert(!options.bfloat16 || (!options.plain_input && kernels.lanes > 1));
         std::vector<int> destinations = options.destinations;
         if (destinations.empty()) destinations = {geometry.out_channels};
         tile_groups_ = choose_groups(kernels, geometry, destinations, options.row_pixels);

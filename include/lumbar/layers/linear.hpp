@@ -35,6 +35,7 @@ class LinearLayer {
           outputs_(outputs),
           inputs_(std::ptrdiff_t{round_up(in.c, kernels.lanes)} * in.h * in.w),
           blocks_(ceil_div(outputs, kernels.lanes * kLinearGroups)) {
+        assert(!bfloat16 || kernels.lanes > 1);
         // Lanes beyond the last channel multiply zeros; with one pixel they need not be visited.
         if (in.h * in.w == 1) inputs_ = pairs_ ? round_up(in.c, 2) : in.c;
     }

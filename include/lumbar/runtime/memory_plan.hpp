@@ -71,10 +71,8 @@ LUMBAR_COLD inline std::size_t place_buffers(std::vector<Buffer>& buffers) {
         const std::ptrdiff_t size_a = a.layout.size(), size_b = b.layout.size();
         return size_a != size_b ? size_a > size_b : &a < &b;
     });
-    constexpr std::size_t kFloats = kAlignment / sizeof(float);
     const auto end_of = [&](const Buffer& b) {
-        const std::size_t size = static_cast<std::size_t>(b.layout.size());
-        return b.offset + (size + kFloats - 1) / kFloats * kFloats;
+        return b.offset + whole_lines(static_cast<std::size_t>(b.layout.size()));
     };
     std::vector<std::size_t> placed;
     std::size_t arena = 0;

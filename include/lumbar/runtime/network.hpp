@@ -6,9 +6,11 @@
 #include <lumbar/core/text.hpp>
 #include <lumbar/core/thread_pool.hpp>
 #include <lumbar/runtime/options.hpp>
+#include <lumbar/runtime/scratch_slots.hpp>
 #include <lumbar/runtime/steps.hpp>
 #include <lumbar/weights/weights.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <chrono>
@@ -36,8 +38,9 @@ struct Plan {
     const KernelTable* kernels = nullptr;
     MemoryPlan memory;
     std::vector<std::unique_ptr<const Step>> steps;
-    std::size_t shared_floats = 0;   ///< of scratch, before that of the chunks
-    std::size_t scratch_floats = 0;  ///< of all chunks of a step
+    std::size_t shared_floats = 0;  ///< of scratch, before that of the chunks
+    std::size_t slot_floats = 0;    ///< of scratch, for one chunk of any step
+    int slots = 1;                  ///< chunks with scratch that run at the same time, at most
     int lots = 1;          ///< equal parts of the batch; the steps are those of one of them
     int lots_at_once = 1;  ///< each on a thread of its own, with its own arena and scratch
     Shape input;           ///< of the whole batch, and so the outputs
@@ -64,9 +67,11 @@ class Workspace {
         : plan_(std::move(plan)),
           input_(plan_->input),
           arena_floats_(whole_lines(plan_->memory.arena_floats)),
-          scratch_floats_(whole_lines(plan_->shared_floats + plan_->scratch_floats)),
+          scratch_floats_(whole_lines(plan_->shared_floats +
+                                      plan_->slot_floats * static_cast<std::size_t>(plan_->slots))),
           arena_(arena_floats_ * static_cast<std::size_t>(plan_->lots_at_once)),
           scratch_(scratch_floats_ * static_cast<std::size_t>(plan_->lots_at_once)),
+          slots_(plan_->slots),
           views_(plan_->outputs.size() * static_cast<std::size_t>(plan_->lots)) {
         for (const Shape& shape : plan_->outputs) outputs_.emplace_back(shape);
         for (std::size_t i = 0; i < views_.size(); ++i) {
@@ -81,10 +86,6 @@ class Workspace {
         whole.data += lot * whole.shape.size();
         return whole;
     }
-    static std::size_t whole_lines(std::size_t floats) {
-        return (floats + kAlignment / sizeof(float) - 1) / (kAlignment / sizeof(float)) *
-               (kAlignment / sizeof(float));
-    }
 
     std::shared_ptr<const detail::Plan> plan_;
     Tensor input_;
@@ -93,6 +94,7 @@ class Workspace {
     std::size_t scratch_floats_;
     AlignedBuffer arena_;
     AlignedBuffer scratch_;
+    ScratchSlots slots_;
     std::vector<TensorView> views_;  ///< of the outputs, lot by lot
 };
 
@@ -192,13 +194,17 @@ class Network {
             run_lot(w, 0, 0, session.executor(), around);
             return;
         }
-        // Each thread takes lots until there are none left.
-        std::atomic<int> next{0};
-        parallel_for(session.executor(), plan_->lots_at_once, [&](int place) noexcept {
-            for (int lot; (lot = next.fetch_add(1, std::memory_order_relaxed)) < plan_->lots;) {
-                run_lot(w, lot, place, nullptr, around);
-            }
-        });
+        // Each thread takes lots until there are none left; in several rounds, for an executor may
+        // ask only now and then who is there.
+        for (int begin = 0; begin < plan_->lots; begin += 4 * plan_->lots_at_once) {
+            const int end = std::min(begin + 4 * plan_->lots_at_once, plan_->lots);
+            std::atomic<int> next{begin};
+            parallel_for(session.executor(), plan_->lots_at_once, [&](int place) noexcept {
+                for (int lot; (lot = next.fetch_add(1, std::memory_order_relaxed)) < end;) {
+                    run_lot(w, lot, place, nullptr, around);
+                }
+            });
+        }
     }
 
     /// One lot, in the memory at `place`.
@@ -214,9 +220,17 @@ class Network {
         for (std::size_t i = 0; i < plan.steps.size(); ++i) {
             const Step& step = *plan.steps[i];
             around(i, lot, [&] {
+                float* const slots = scratch + plan.shared_floats;
                 parallel_for(executor, step.chunks, [&](int chunk) noexcept {
                     const FlushDenormals flush;
-                    step.run_chunk(context, chunk, scratch + plan.shared_floats);
+                    if (step.chunks == 1 || !step.needs_scratch) {
+                        step.run_chunk(context, chunk, slots);
+                        return;
+                    }
+                    const ScratchSlots::Claim slot(w.slots_, chunk % step.threads);
+                    step.run_chunk(
+                        context, chunk,
+                        slots + static_cast<std::size_t>(slot.index()) * plan.slot_floats);
                 });
             });
         }

@@ -137,10 +137,8 @@ class StepMaker {
 
     /// The step that rounds `in` to bfloat16 for the next one, which computes `id`.
     LUMBAR_COLD void add_narrow(int id, int in, const Bfloat16Kernels& bfloat16) {
-        const BlockedView from = plan_.memory.view(in, nullptr);
         plan_.shared_floats =
-            std::max(plan_.shared_floats, aligned_floats(static_cast<std::size_t>(
-                                              from.shape.n * from.groups() * from.group / 2)));
+            std::max(plan_.shared_floats, whole_lines(narrow_size(plan_.memory.view(in, nullptr))));
         add(id, "to bfloat16", NarrowStep{bfloat16.narrow, in});
     }
 
@@ -199,7 +197,7 @@ class StepMaker {
         }
         plan_.shared_floats = std::max(
             plan_.shared_floats,
-            aligned_floats(static_cast<std::size_t>(layer.blocks()) * layer.transformed_size()));
+            whole_lines(static_cast<std::size_t>(layer.blocks()) * layer.transformed_size()));
         const auto shared = std::make_shared<const WinogradConv>(std::move(layer));
         add(id, algorithm + " transform", WinogradTransformStep{shared, values});
         add(id, algorithm, WinogradMultiplyStep{shared, std::move(packed), values},
@@ -280,11 +278,6 @@ class StepMaker {
         return static_cast<int>(std::clamp<std::int64_t>(static_cast<std::int64_t>(us), 1, most));
     }
 
-    static std::size_t aligned_floats(std::size_t floats) {
-        constexpr std::size_t kFloats = kAlignment / sizeof(float);
-        return (floats + kFloats - 1) / kFloats * kFloats;
-    }
-
     template <class Work>
     LUMBAR_COLD void add(int id, const std::string& algorithm, Work work, std::size_t scratch = 0) {
         const RunContext context{&plan_.memory, nullptr, {nullptr, shape(0)}, nullptr, nullptr};
@@ -299,9 +292,11 @@ class StepMaker {
         step->threads = threads();
         step->node = id;
         step->algorithm = algorithm;
-        step->scratch = aligned_floats(scratch);
-        plan_.scratch_floats =
-            std::max(plan_.scratch_floats, step->scratch * static_cast<std::size_t>(step->chunks));
+        step->needs_scratch = scratch > 0;
+        if (scratch > 0) {
+            plan_.slot_floats = std::max(plan_.slot_floats, whole_lines(scratch));
+            plan_.slots = std::max(plan_.slots, step->chunks);
+        }
         plan_.steps.push_back(std::move(step));
     }
 

@@ -7,6 +7,7 @@
 #include <lumbar/layers/depthwise_conv.hpp>
 #include <lumbar/layers/direct_conv.hpp>
 #include <lumbar/layers/linear.hpp>
+#include <lumbar/layers/narrow.hpp>
 #include <lumbar/layers/pixelwise.hpp>
 #include <lumbar/layers/pooling.hpp>
 #include <lumbar/layers/winograd_conv.hpp>
@@ -69,33 +70,12 @@ struct NarrowStep {
     NarrowFunction narrow;
     int in;
 
-    /// What the convolution reads: pairs of channels in the places of floats.
-    static BlockedView narrow_view(BlockedView v, float* memory) {
-        const std::ptrdiff_t origin =
-            v.border.top * v.row + std::ptrdiff_t{v.border.left} * v.lanes;
-        // Of its own memory: without the other slices of a concatenation.
-        v.image = v.groups() * v.group;
-        v.data = memory + origin / 2;
-        v.lanes /= 2;
-        v.row /= 2;
-        v.group /= 2;
-        v.image /= 2;
-        return v;
-    }
     LUMBAR_COLD std::int64_t units(const RunContext& r) const {
         const BlockedView v = r.view(in);
         return std::int64_t{v.shape.n} * v.groups();
     }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
-        const BlockedView from = r.view(in);
-        const int groups = from.groups();
-        for (std::int64_t i = begin; i < end; ++i) {
-            const std::ptrdiff_t before =
-                from.border.top * from.row + std::ptrdiff_t{from.border.left} * from.lanes;
-            narrow(from.pixel(static_cast<int>(i / groups), static_cast<int>(i % groups), 0, 0) -
-                       before,
-                   r.shared + i * from.group / 2, from.group);
-        }
+        narrow_planes(narrow, r.view(in), r.shared, begin, end);
     }
 };
 
@@ -114,7 +94,7 @@ struct ConvRun {
     LUMBAR_NEVER_INLINE ConvRun(const ConvValues& values, const RunContext& r)
         : out(r.view(values.out)) {
         if (!values.plain) call.in = r.view(values.in);
-        if (values.narrow) call.in = NarrowStep::narrow_view(call.in, r.shared);
+        if (values.narrow) call.in = narrow_view(call.in, r.shared);
         call.plain = r.input;
         call.out = {&out, 1};
         if (values.residual >= 0) {
@@ -197,8 +177,7 @@ struct ConvDepthwiseStep {
 
     ConvDepthwiseCall call(const RunContext& r) const {
         const BlockedView from = r.view(in);
-        return {narrow ? NarrowStep::narrow_view(from, r.shared) : from, r.view(out), middle,
-                epilogue};
+        return {narrow ? narrow_view(from, r.shared) : from, r.view(out), middle, epilogue};
     }
     LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
@@ -307,17 +286,17 @@ class Step {
    public:
     virtual ~Step() = default;
 
-    void run_chunk(const RunContext& r, int chunk, float* scratch_memory) const noexcept {
+    void run_chunk(const RunContext& r, int chunk, float* scratch) const noexcept {
         const Chunk c = chunk_of(chunk);
-        run(r, c.begin, c.end, scratch_memory + static_cast<std::size_t>(chunk) * scratch);
+        run(r, c.begin, c.end, scratch);
     }
 
     int node = -1;          ///< of the network's graph: what it computes, or a part of it
     std::string algorithm;  ///< for people
     std::int64_t units = 0;
-    int chunks = 1;           ///< how many pieces the units are handed out in
-    int threads = 1;          ///< that there are to take them
-    std::size_t scratch = 0;  ///< floats of scratch that each chunk needs
+    int chunks = 1;   ///< how many pieces the units are handed out in
+    int threads = 1;  ///< that there are to take them
+    bool needs_scratch = false;
 
    private:
     struct Chunk {
@@ -336,7 +315,7 @@ class Step {
     }
 
     virtual void run(const RunContext& r, std::int64_t begin, std::int64_t end,
-                     float* scratch_memory) const noexcept = 0;
+                     float* scratch) const noexcept = 0;
 };
 
 template <class Work>
@@ -346,8 +325,8 @@ class StepOf final : public Step {
 
    private:
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
-             float* scratch_memory) const noexcept override {
-        work_.run(r, begin, end, scratch_memory);
+             float* scratch) const noexcept override {
+        work_.run(r, begin, end, scratch);
     }
 
     Work work_;

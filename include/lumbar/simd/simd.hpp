@@ -177,19 +177,34 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> fma(const Vector<Arch>& a, const Vector<Arch>&
     }
 }
 
+namespace detail {
+template <class Arch>
+using Bits = xsimd::batch<std::uint32_t, Arch>;
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Bits<Arch> bits_of(const Vector<Arch>& v) {
+#if XSIMD_VERSION_MAJOR < 9
+    return xsimd::bitwise_cast<Bits<Arch>>(v);
+#else
+    return xsimd::bitwise_cast<std::uint32_t>(v);
+#endif
+}
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> floats_of(const Bits<Arch>& bits) {
+#if XSIMD_VERSION_MAJOR < 9
+    return xsimd::bitwise_cast<Vector<Arch>>(bits);
+#else
+    return xsimd::bitwise_cast<float>(bits);
+#endif
+}
+}  // namespace detail
+
 /// The low and the high half of every lane, each the upper half of a float: two bfloat16 as floats.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> low_halves(const Vector<Arch>& v) {
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) << 16);
     } else {
-        using Bits = xsimd::batch<std::uint32_t, Arch>;
-#if XSIMD_VERSION_MAJOR < 9
-        return xsimd::bitwise_cast<Vector<Arch>>(xsimd::bitwise_cast<Bits>(v) << 16);
-#else
-        const Bits shifted = xsimd::bitwise_cast<std::uint32_t>(v) << 16;
-        return xsimd::bitwise_cast<float>(shifted);
-#endif
+        return detail::floats_of<Arch>(detail::bits_of<Arch>(v) << 16);
     }
 }
 template <class Arch>
@@ -197,7 +212,8 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> high_halves(const Vector<Arch>& v) {
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) & 0xFFFF0000);
     } else {
-        return v & broadcast<Arch>(std::bit_cast<float>(std::uint32_t{0xFFFF0000}));
+        return detail::floats_of<Arch>(detail::bits_of<Arch>(v) &
+                                       detail::Bits<Arch>(std::uint32_t{0xFFFF0000}));
     }
 }
 

@@ -1,6 +1,6 @@
 // JSON text as a stream of events: the grammar of RFC 8259 and nothing beyond it, UTF-8 checked, no
-// document in memory. A hundred lines of our own instead of a library's parser because everyone who
-// includes lumbar.hpp compiles them (DEAD_ENDS.md has the seconds).
+// document in memory. Two hundred lines of our own instead of a library's parser because everyone
+// who includes lumbar.hpp compiles them (DEAD_ENDS.md has the seconds).
 #pragma once
 
 #include <lumbar/core/text.hpp>
