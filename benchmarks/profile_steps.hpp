@@ -199,7 +199,7 @@ class StepReader {
                      cycles(std::to_string(tile.out_rows) + "x" + std::to_string(tile.out_columns),
                             lumbar::winograd_cost(kernels, tile, g, out));
         }
-        text += tiles.empty() ? " (no tile serves)" : tiles;
+        text += tiles.empty() ? " (the one algorithm for it)" : tiles;
         if (!tiles.empty() && exact_) text += " (exact)";
         if (!tiles.empty() && !Epilogue::of(node.activation).is_clamp()) text += " (no clamp)";
         return text;

@@ -5,7 +5,8 @@
 #     #include <embedded/NAME.hpp>
 #     auto weights = lumbar::load_weights(embedded::NAME(), "NAME");   // without a copy
 #
-# NAME: unless given, that of FILE without its extension, as an identifier. FILE may be one that
+# NAME: unless given, that of FILE without its (last) extension, as an identifier: dots and hyphens
+# become underscores. FILE may be one that
 # the build makes; the target is built again where it changes. For g++ and clang on systems with
 # ELF files.
 function(lumbar_embed_weights target file)
@@ -13,13 +14,20 @@ function(lumbar_embed_weights target file)
     cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
     set(name "${embed_NAME}")
     if(NOT name)
-        cmake_path(GET file STEM name)
+        cmake_path(GET file STEM LAST_ONLY name)
     endif()
     string(MAKE_C_IDENTIFIER "${name}" name)
     if(embed_UNPARSED_ARGUMENTS OR "${file}" MATCHES "[\"\\]")
         message(FATAL_ERROR "usage: lumbar_embed_weights(TARGET FILE [NAME NAME]), FILE without "
                             "quotes and backslashes")
     endif()
+    get_target_property(names ${target} LUMBAR_EMBEDDED)
+    if(name IN_LIST names)
+        message(FATAL_ERROR "lumbar_embed_weights: ${target} has a '${name}' already; give this one "
+                            "another name: lumbar_embed_weights(${target} ${file} NAME ...)")
+    endif()
+    set_property(TARGET ${target} APPEND PROPERTY LUMBAR_EMBEDDED ${name})
+    message(STATUS "${target}: ${file} is #include <embedded/${name}.hpp>, embedded::${name}()")
     set(folder ${CMAKE_CURRENT_BINARY_DIR}/lumbar_embedded/${target})
     file(CONFIGURE @ONLY OUTPUT ${folder}/embedded/${name}.hpp CONTENT [[
 // Made by lumbar_embed_weights.

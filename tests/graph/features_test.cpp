@@ -84,6 +84,13 @@ TEST_CASE("a stride that is not there is a mistake") {
           "net: features: there is no feature map of stride 1, but of 2, 4");
 }
 
+#if LUMBAR_HAS_EXCEPTIONS
+TEST_CASE("what is known of maps says the mistake in their graph") {
+    CHECK_THROWS_WITH_AS((void)feature_info(features(resnet18(), {5})),
+                         doctest::Contains("stride 5"), Error);
+}
+#endif
+
 TEST_CASE("what nothing reads is no map") {
     Graph graph("net");
     const Value x = unit(graph.input(3), "used", 8, 2);

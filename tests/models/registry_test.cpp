@@ -242,4 +242,15 @@ TEST_CASE("channels of narrow networks are multiples of 8, never more than a ten
     }
 }
 
+TEST_CASE("a name that is nearly a model's is answered with that model") {
+    for (const char* name : {"MobileNet_V2", "mobilenetv2", "mobilenet-v2"}) {
+        CAPTURE(name);
+        const auto result = lumbar::try_make(name);
+        REQUIRE_FALSE(result);
+        CHECK(result.error().message().find("(is mobilenet_v2 meant?); there are vgg11") !=
+              std::string::npos);
+    }
+    CHECK(lumbar::try_make("nope").error().message().find("meant") == std::string::npos);
+}
+
 }  // namespace registry_test

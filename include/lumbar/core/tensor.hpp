@@ -16,6 +16,10 @@ struct TensorView {
     float* data = nullptr;
     Shape shape;
 
+    /// Not to what a function returns: `workspace.input() = photo` would copy no value. (Copy
+    /// values(): std::ranges::copy(photo.values(), workspace.input().values().begin()).)
+    TensorView& operator=(const TensorView&) & = default;
+
     std::span<float> values() const { return {data, static_cast<std::size_t>(shape.size())}; }
     float& operator()(int n, int c, int h, int w) const {
         return data[((std::int64_t{n} * shape.c + c) * shape.h + h) * shape.w + w];

@@ -182,6 +182,21 @@ inline const ModelInfo* find_model(std::string_view name) {
     return nullptr;
 }
 
+namespace detail {
+/// Equal but for capitals, underscores, hyphens and dots.
+LUMBAR_COLD inline bool may_be_named(std::string_view a, std::string_view b) {
+    const auto plain = [](std::string_view name) {
+        std::string text;
+        for (const char c : name) {
+            if (c == '_' || c == '-' || c == '.') continue;
+            text += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        }
+        return text;
+    };
+    return plain(a) == plain(b);
+}
+}  // namespace detail
+
 /// The graph of the model of that name; an Error lists the names there are, or says that the model
 /// has no width multiplier.
 inline Result<Graph> try_make(std::string_view name, const ModelOptions& options = {}) {
@@ -189,10 +204,13 @@ inline Result<Graph> try_make(std::string_view name, const ModelOptions& options
         if (m->scalable || options.width == 1.0) return m->build(options);
         return Error(Error::Code::argument, std::string(name) + " has no width multiplier");
     }
-    std::string known;
-    for (const ModelInfo& m : models()) known += (known.empty() ? "" : ", ") + std::string(m.name);
+    std::string known, meant;
+    for (const ModelInfo& m : models()) {
+        known += (known.empty() ? "" : ", ") + std::string(m.name);
+        if (detail::may_be_named(m.name, name)) meant = detail::cat({" (is ", m.name, " meant?)"});
+    }
     return Error(Error::Code::argument,
-                 "no model is named '" + std::string(name) + "'; there are " + known);
+                 detail::cat({"no model is named '", name, "'", meant, "; there are ", known}));
 }
 inline Graph make(std::string_view name, const ModelOptions& options = {}) {
     return try_make(name, options).value();

@@ -30,6 +30,7 @@ enum class FileKind {
     html,          ///< a web page: a download that went wrong
     git_lfs,       ///< a pointer in place of the file
     json,          ///< text in braces
+    text,          ///< some other text
     unknown,
 };
 
@@ -64,6 +65,18 @@ inline bool looks_like_onnx(std::string_view text) {
     return text.size() > 3 && text[0] == 0x08 && text[1] > 0 && text[1] < 32 &&
            (text[2] == 0x12 || text[2] == 0x1A || text[2] == 0x22 || text[2] == 0x3A ||
             text[2] == 0x42);
+}
+
+/// A dozen characters at least, all of them printable, but for those that a line or a page ends
+/// with; a character of several bytes may be cut off at the end.
+LUMBAR_COLD inline bool looks_like_text(std::string_view text) {
+    if (text.size() < 12) return false;
+    while (!text.empty()) {
+        const std::size_t length = is_json_space(text[0]) ? 1 : printable_length(text);
+        if (length == 0) return text.size() < 4 && static_cast<unsigned char>(text[0]) >= 0xC2;
+        text.remove_prefix(length);
+    }
+    return true;
 }
 
 }  // namespace detail
@@ -106,6 +119,7 @@ LUMBAR_COLD inline FileKind sniff(std::span<const std::byte> bytes) {
         return FileKind::pickle;
     }
     if (detail::looks_like_onnx(text)) return FileKind::onnx;
+    if (detail::looks_like_text(text)) return FileKind::text;
     return FileKind::unknown;
 }
 
@@ -155,6 +169,8 @@ LUMBAR_COLD inline std::string refusal(FileKind kind) {
         case FileKind::json:
             return "seems to be JSON text, not weights; give the .safetensors file that belongs to "
                    "it";
+        case FileKind::text:
+            return "seems to be a text, not weights; give the .pth or .safetensors file";
         default: return "is not a file of weights that is known here; give safetensors";
     }
 }
