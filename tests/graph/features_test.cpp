@@ -86,7 +86,7 @@ TEST_CASE("a stride that is not there is a mistake") {
 
 #if LUMBAR_HAS_EXCEPTIONS
 TEST_CASE("what is known of maps says the mistake in their graph") {
-    CHECK_THROWS_WITH_AS((void)feature_info(features(resnet18(), {5})),
+    CHECK_THROWS_WITH_AS((void)feature_info(features(residual_network(), {5})),
                          doctest::Contains("stride 5"), Error);
 }
 #endif

@@ -148,6 +148,7 @@ class StepMaker {
                                                        const WinogradTile* tile) const {
         const Bfloat16Kernels* const b = plan_.options.bfloat16;
         if (!b || !b->convolutions || geometry.groups > 1) return nullptr;
+        if (geometry.filter_size() < kLeastBfloat16Sums) return nullptr;
         const Shape one{1, out.c, out.h, out.w};
         const double floats = tile ? winograd_cost(*plan_.kernels, *tile, geometry, one)
                                    : direct_cost(*plan_.kernels, geometry, one);
