@@ -106,7 +106,7 @@ inline Value batch_norm(Value x, std::string name, double epsilon = 1e-5) {
     return detail::add_node(x, std::move(name), op::BatchNorm{epsilon}, {x.id()}, x.channels());
 }
 
-inline Value activate(Value x, Activation function) {
+LUMBAR_COLD inline Value activate(Value x, Activation function) {
     if (function == Activation::none) return x;
     return detail::add_node(x, to_string(function), op::Activate{function}, {x.id()}, x.channels());
 }

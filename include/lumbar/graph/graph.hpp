@@ -143,6 +143,12 @@ class Graph {
    public:
     Graph() = default;
     explicit Graph(std::string name) : name_(std::move(name)) {}
+    // Out of line.
+    LUMBAR_COLD Graph(const Graph&) = default;
+    LUMBAR_COLD Graph(Graph&&) noexcept = default;
+    LUMBAR_COLD Graph& operator=(const Graph&) = default;
+    LUMBAR_COLD Graph& operator=(Graph&&) noexcept = default;
+    LUMBAR_COLD ~Graph() = default;
 
     const std::string& name() const { return name_; }
     const std::vector<Node>& nodes() const { return nodes_; }
@@ -177,7 +183,7 @@ class Graph {
     }
 
     /// The image. A graph has one input, and it comes first.
-    Value input(int channels) {
+    LUMBAR_COLD Value input(int channels) {
         if (!nodes_.empty()) fail("input", "a graph has one input, and it comes first");
         if (channels < 1) fail("input", "an image has at least one channel");
         return add({.operation = op::Input{},

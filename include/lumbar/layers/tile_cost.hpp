@@ -12,7 +12,7 @@ LUMBAR_NAMESPACE_BEGIN
 /// of output channels at a time: multiply-adds, with the latency that shows below 12 accumulators
 /// (measured: 8 give 85 %, 10 give 94 % of the peak), and loads, which cost something even where
 /// they are not the bound (4x3 beats 6x2 by 2 to 8 %).
-inline double tile_row_cost(const KernelTable& kernels, int pixels, int groups) {
+LUMBAR_COLD inline double tile_row_cost(const KernelTable& kernels, int pixels, int groups) {
     const EvenSplit split = EvenSplit::at_most(pixels, kernels.max_pixels(groups));
     double cost = 0;
     for (int i = 0; i < split.runs; ++i) {
@@ -25,7 +25,8 @@ inline double tile_row_cost(const KernelTable& kernels, int pixels, int groups) 
 }
 
 /// The same for all `total` groups of output channels.
-inline double tile_rows_cost(const KernelTable& kernels, int pixels, int total, int groups) {
+LUMBAR_COLD inline double tile_rows_cost(const KernelTable& kernels, int pixels, int total,
+                                         int groups) {
     double cost = total / groups * tile_row_cost(kernels, pixels, groups);
     if (total % groups) cost += tile_row_cost(kernels, pixels, total % groups);
     return cost;

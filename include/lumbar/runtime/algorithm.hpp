@@ -41,7 +41,8 @@ inline double overlapped(double arithmetic, double reading) {
 }
 
 /// Cycles of a direct convolution (no groups) that yields one image of `out`.
-inline double direct_cost(const KernelTable& kernels, const ConvGeometry& g, const Shape& out) {
+LUMBAR_COLD inline double direct_cost(const KernelTable& kernels, const ConvGeometry& g,
+                                      const Shape& out) {
     const int groups = ceil_div(out.c, kernels.lanes);
     double tiles = 0;
     for (int width = 1; width <= kernels.max_groups(); ++width) {
@@ -55,8 +56,8 @@ inline double direct_cost(const KernelTable& kernels, const ConvGeometry& g, con
 }
 
 /// Cycles of a Winograd convolution that yields one image of `out`.
-inline double winograd_cost(const KernelTable& kernels, const WinogradTile& tile,
-                            const ConvGeometry& g, const Shape& out) {
+LUMBAR_COLD inline double winograd_cost(const KernelTable& kernels, const WinogradTile& tile,
+                                        const ConvGeometry& g, const Shape& out) {
     const int in_groups = ceil_div(g.in_channels, kernels.lanes);
     const int out_groups = ceil_div(out.c, kernels.lanes);
     const int tiles = ceil_div(out.h, tile.out_rows) * ceil_div(out.w, tile.out_columns);
@@ -72,8 +73,8 @@ inline double winograd_cost(const KernelTable& kernels, const WinogradTile& tile
 }
 
 /// Cycles of a direct convolution of pairs of bfloat16, the rounding of its input included.
-inline double bfloat16_cost(const KernelTable& kernels, const ConvGeometry& g, const Shape& in,
-                            const Shape& out) {
+LUMBAR_COLD inline double bfloat16_cost(const KernelTable& kernels, const ConvGeometry& g,
+                                        const Shape& in, const Shape& out) {
     ConvGeometry pairs = g;
     pairs.in_channels = ceil_div(g.in_channels, 2);
     const double vectors = static_cast<double>(ceil_div(in.c, kernels.lanes) * in.pixels());

@@ -42,8 +42,8 @@ struct ChannelAffine {
     std::vector<double> shift;
 
     /// Precondition: the four tensors are in `weights` (try_bind_weights).
-    static ChannelAffine of_batch_norm(const Weights& weights, const std::string& name,
-                                       double epsilon) {
+    LUMBAR_COLD static ChannelAffine of_batch_norm(const Weights& weights, const std::string& name,
+                                                   double epsilon) {
         ChannelAffine a{detail::read_all(weights, name + ".weight"),
                         detail::read_all(weights, name + ".bias")};
         const auto mean = detail::read_all(weights, name + ".running_mean");
@@ -61,7 +61,7 @@ class FilterReader {
    public:
     /// Preconditions: the node's parameters are in `weights` and fit (try_bind_weights); `weights`
     /// outlives the reader.
-    FilterReader(const Node& node, const Weights& weights)
+    LUMBAR_COLD FilterReader(const Node& node, const Weights& weights)
         : filters_(weights.find(node.name + ".weight")) {
         const auto* conv = node.as<op::Conv>();
         const auto* linear = node.as<op::Linear>();

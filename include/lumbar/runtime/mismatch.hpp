@@ -113,7 +113,7 @@ LUMBAR_COLD inline std::string looks_like(const Parameter& p, const Weights& wei
     return "";
 }
 
-inline bool is_ignored(const Graph& graph, std::string_view name) {
+LUMBAR_COLD inline bool is_ignored(const Graph& graph, std::string_view name) {
     if (name.ends_with("num_batches_tracked")) return true;
     return std::any_of(graph.ignored().begin(), graph.ignored().end(),
                        [&](const std::string& prefix) { return name.starts_with(prefix); });

@@ -147,7 +147,7 @@ class Network {
 
     /// Copies x into the workspace, runs, and returns the first output (valid until the next run).
     /// Throws an Error where the shape is not input_shape() or the workspace is another network's.
-    ConstTensorView operator()(ConstTensorView x, Workspace& w) const {
+    LUMBAR_COLD ConstTensorView operator()(ConstTensorView x, Workspace& w) const {
         if (x.shape != plan_->input) {
             Result<Success>::raise(
                 Error(Error::Code::argument,
@@ -167,7 +167,7 @@ class Network {
 
     /// The convenience that owns its result: a workspace for this call, and a copy of the first
     /// output.
-    Tensor operator()(ConstTensorView x) const {
+    LUMBAR_COLD Tensor operator()(ConstTensorView x) const {
         Workspace w = workspace();
         const ConstTensorView y = (*this)(x, w);
         Tensor result(y.shape);

@@ -108,13 +108,13 @@ class Weights::Builder {
     /// Keeps what the tensors' bytes lie in alive for as long as the Weights.
     void keep(std::shared_ptr<const void> owner) { state_->owners.push_back(std::move(owner)); }
 
-    void reserve(std::size_t tensors) {
+    LUMBAR_COLD void reserve(std::size_t tensors) {
         state_->names.reserve(tensors);
         state_->tensors.reserve(tensors);
     }
 
     /// Adds a view into kept bytes; view.name is ignored. It is checked by try_build.
-    void add(std::string name, const TensorData& view) {
+    LUMBAR_COLD void add(std::string name, const TensorData& view) {
         state_->names.push_back(std::move(name));
         state_->tensors.push_back(view);
     }
