@@ -4,7 +4,7 @@
 // and faster ones as much less. Other programs share the machine, and its speed changes from one
 // minute to the next: the command is held to the mean of the yardsticks right before and after it,
 // an eighth is allowed for what their ratio varies by (3.1 to 3.4, of the same two commands within
-// minutes), and the majority of up to five such comparisons counts.
+// minutes), and the majority of up to three such comparisons counts.
 // measure -- COMMAND...: says what one run takes.
 #include <cstdio>
 #include <cstdlib>
@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
     argv[separator] = nullptr;
     const Cost limit{std::atof(argv[1]), std::atof(argv[3])};
     const double usual = std::atof(argv[2]);
-    for (int within = 0, beyond = 0; within < 3 && beyond < 3;) {
+    for (int within = 0, beyond = 0; within < 2 && beyond < 2;) {
         double yardstick = run(argv + 4).seconds;
         const Cost cost = run(argv + separator + 1);
         for (int i = 0; i < 2; ++i) yardstick += run(argv + 4).seconds;
@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
             cost.seconds, here, limit.seconds, usual, yardstick, cost.mebibytes, limit.mebibytes);
         if (cost.mebibytes > limit.mebibytes) return 1;  // no noise in that
         ++(cost.seconds <= here ? within : beyond);
-        if (within == 3) return 0;
+        if (within == 2) return 0;
     }
     return 1;
 }
