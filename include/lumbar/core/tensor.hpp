@@ -16,6 +16,9 @@ struct TensorView {
     float* data = nullptr;
     Shape shape;
 
+    TensorView() = default;
+    TensorView(float* d, Shape s) : data(d), shape(s) {}
+    TensorView(const TensorView&) = default;
     /// Not to what a function returns: `workspace.input() = photo` would copy no value. (Copy
     /// values(): std::ranges::copy(photo.values(), workspace.input().values().begin()).)
     TensorView& operator=(const TensorView&) & = default;
