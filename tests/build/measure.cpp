@@ -3,7 +3,7 @@
 // are those of a machine where YARDSTICK takes YARDSTICK_SECONDS: slower machines get as much more,
 // and faster ones as much less. Other programs share the machine, and its speed changes from one
 // minute to the next: the command is held to the mean of the yardsticks right before and after it,
-// an eighth is allowed for what their ratio varies by (3.1 to 3.4, of the same two commands within
+// an eighth is allowed for what their ratio varies by (3.0 to 3.3, of the same two commands within
 // minutes), and the majority of up to three such comparisons counts.
 // measure -- COMMAND...: says what one run takes.
 #include <cstdio>

@@ -143,7 +143,7 @@ class Graph {
    public:
     Graph() = default;
     explicit Graph(std::string name) : name_(std::move(name)) {}
-    // Out of line.
+    // Out of line: copies are many in the code, and few in a run.
     LUMBAR_COLD Graph(const Graph&) = default;
     LUMBAR_COLD Graph(Graph&&) noexcept = default;
     LUMBAR_COLD Graph& operator=(const Graph&) = default;

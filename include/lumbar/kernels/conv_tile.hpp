@@ -179,9 +179,7 @@ constexpr int max_tile_pixels(int groups) {
     // Fewer groups have at least as many pixels: the last block of a layer runs the tiles of the
     // rest.
     if (simd::registers<Arch> >= 32) return groups <= 2 ? 14 : 0;
-    // Without a fused multiply-add a product needs a register of its own: three groups leave none.
-    const bool fused = simd::lanes<Arch> != 4;
-    return groups == 1 ? 8 : groups == 2 ? 6 : groups == 3 && fused ? 4 : 0;
+    return groups == 1 ? 8 : groups == 2 ? 6 : groups == 3 ? 4 : 0;
 }
 
 using ConvTileTable = std::array<std::array<ConvTileFunction, kMaxTilePixels>, kMaxTileGroups>;
