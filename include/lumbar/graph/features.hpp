@@ -234,7 +234,7 @@ LUMBAR_COLD inline Graph embedding(const Graph& graph) {
 }
 
 /// Of each output of a graph, in their order. A weight file may widen layers: then those of
-/// Network::source_graph() count.
+/// Network::source_graph() count. Throws the graph's mistake, where it has one.
 LUMBAR_COLD inline std::vector<FeatureInfo> feature_info(const Graph& graph) {
     if (graph.error()) Result<Success>::raise(*graph.error());
     const std::vector<ReceptiveField> fields = receptive_fields(graph);
