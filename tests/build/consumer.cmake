@@ -23,7 +23,7 @@ foreach(folder IN LISTS xsimd nlohmann_json stb)
 endforeach()
 function(compile_and_run)
     set(consumer ${source}/tests/build/consumer)
-    run(${compiler} -std=c++20 -O1 ${consumer}/main.cpp ${consumer}/other.cpp ${ARGV}
+    run(${compiler} -std=c++20 ${consumer}/main.cpp ${consumer}/other.cpp ${ARGV}
         -o ${scratch}/consumer)
     run(${scratch}/consumer)
 endfunction()
