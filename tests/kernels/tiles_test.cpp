@@ -52,6 +52,7 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
                 // Two groups of 3 and 2 input channels, 2x3 taps, odd distances.
                 lumbar::ConvTile t;
                 t.in_groups = 2;
+                t.full_taps = 6;
                 t.in_lanes = 3;
                 t.last_lanes = 2;
                 t.kernel_h = 2;

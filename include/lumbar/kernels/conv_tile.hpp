@@ -34,10 +34,11 @@ struct ConvTile {
     const float* weights = nullptr;  ///< [in group][tap row][tap col][in lane][out group][lanes]
     const float* bias = nullptr;     ///< [out group][lanes]
     int in_groups = 0;               ///< groups of input channels to sum over, at least 1
-    int in_lanes = 0;                ///< channels in each of them
-    int last_lanes = 0;              ///< channels in the last of them
     int kernel_h = 1;
     int kernel_w = 1;
+    int full_taps = 0;  ///< taps of all groups together that have in_lanes channels,
+    int in_lanes = 0;
+    int last_lanes = 0;  ///< and channels of those after them
     std::ptrdiff_t in_lane = 1;    ///< from one channel of a group to the next
     std::ptrdiff_t in_group = 0;   ///< from one group of input channels to the next
     std::ptrdiff_t tap_row = 0;    ///< from one row of taps to the next (dilation * row)
@@ -49,6 +50,17 @@ struct ConvTile {
     /// null: nothing.
     const float* fetch = nullptr;
     Epilogue epilogue;
+
+    /// Sums over `groups` groups of `lanes` channels (`last` in the last of them), `group` apart, at
+    /// one tap: the groups take the place of a row of taps, whose loop is the inner one.
+    void sum_pointwise(int groups, int lanes, int last, std::ptrdiff_t group) {
+        in_groups = kernel_h = 1;
+        kernel_w = groups;
+        full_taps = groups - 1;
+        in_lanes = lanes;
+        last_lanes = last;
+        tap_col = group;
+    }
 
     /// The tiles of a block read the same weights, one after another; the last of them bring in
     /// those of the next block, at `next`: as many tiles as a channel's weights have lines. `tile`
@@ -91,13 +103,14 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
     const float* weights = t.weights;
     const float* fetch = t.fetch;
     const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
+    int full_taps = t.full_taps;
     constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
     for (int group = 0; group < t.in_groups; ++group, in += t.in_group) {
-        const int channels = group + 1 < t.in_groups ? t.in_lanes : t.last_lanes;
         const float* row = in;
         for (int y = 0; y < t.kernel_h; ++y, row += t.tap_row) {
             const float* tap = row;
             for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col) {
+                const int channels = full_taps-- > 0 ? t.in_lanes : t.last_lanes;
                 if (fetch) {
                     for (int c = 0; c < channels; ++c, fetch += kLine) simd::prefetch(fetch);
                 }

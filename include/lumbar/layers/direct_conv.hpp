@@ -263,11 +263,6 @@ class DirectConv {
         ConvTile t;
         t.weights = packed + b.weights;
         t.bias = packed + b.bias;
-        t.in_groups = b.in_groups;
-        t.in_lanes = in_lanes() / halves_;
-        t.last_lanes = b.last_lanes / halves_;
-        t.kernel_h = geometry_.kernel.h;
-        t.kernel_w = geometry_.kernel.w;
         return t;
     }
 
@@ -302,9 +297,20 @@ class DirectConv {
                 ceil_div(b.groups * lanes, static_cast<int>(kAlignment / sizeof(float)));
             const BlockedView& out = call.out[static_cast<std::size_t>(b.destination)];
             ConvTile t = tile_of(b, packed);
-            t.in_group = call.in.group;
-            t.tap_row = geometry_.dilation.h * call.in.row;
-            t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
+            const int full = in_lanes() / halves_, rest = b.last_lanes / halves_;
+            if (geometry_.kernel.h * geometry_.kernel.w == 1) {
+                t.sum_pointwise(b.in_groups, full, rest, call.in.group);
+            } else {
+                t.in_groups = b.in_groups;
+                t.kernel_h = geometry_.kernel.h;
+                t.kernel_w = geometry_.kernel.w;
+                t.full_taps = (b.in_groups - 1) * t.kernel_h * t.kernel_w;
+                t.in_lanes = full;
+                t.last_lanes = rest;
+                t.in_group = call.in.group;
+                t.tap_row = geometry_.dilation.h * call.in.row;
+                t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
+            }
             t.step = std::ptrdiff_t{geometry_.stride.w} * call.in.lanes;
             t.out_group = out.group;
             t.residual_group = call.residual ? call.residual->group : 0;
@@ -359,9 +365,9 @@ class DirectConv {
                 // The rows of all channels lie in the strip at equal distances: they are the lanes
                 // of one group, and the inner loop runs over all of them.
                 t.in_groups = 1;
-                t.in_lanes = t.last_lanes = b.in_groups * geometry_.kernel.h;
+                t.kernel_w = geometry_.kernel.w;
+                t.last_lanes = b.in_groups * geometry_.kernel.h;
                 t.in_lane = width;
-                t.kernel_h = 1;
                 t.tap_col = geometry_.dilation.w;
                 t.step = geometry_.stride.w;
                 t.out_group = out.group;
