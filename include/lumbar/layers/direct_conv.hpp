@@ -329,6 +329,9 @@ class DirectConv {
                     const int x = split.start(run);
                     const int pixels = split.start(run + 1) - x;
                     const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
+                    if (residual) {
+                        prefetch(residual + at, t.residual_group, b.groups, pixels * lanes);
+                    }
                     t.fetch_next(next, channels_of(b), lines, tile - first, last - first);
                     tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
                                                     residual ? residual + at : nullptr);
@@ -408,6 +411,14 @@ class DirectConv {
                 std::copy_n(&plain(n, c, row, 0), inside, strip + left);
                 std::fill_n(strip + left + inside, width - left - inside, 0.0f);
             }
+        }
+    }
+
+    /// A tile's residual: asked for when the tile starts, it is there when the sums are.
+    static void prefetch(const float* residual, std::ptrdiff_t group, int groups, int floats) {
+        constexpr int kLine = kAlignment / sizeof(float);
+        for (int g = 0; g < groups; ++g, residual += group) {
+            for (int i = 0; i < floats; i += kLine) simd::prefetch(residual + i);
         }
     }
 
