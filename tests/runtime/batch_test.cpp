@@ -29,34 +29,54 @@ std::vector<float> values_of(ConstTensorView x) { return {x.values().begin(), x.
 }  // namespace
 
 TEST_CASE("every image of a batch has the bits that it has alone, on any number of threads") {
-    for (const char* name : {"mobilenet_v2", "googlenet", "vgg11"}) {
-        CAPTURE(name);
-        const Graph graph = make(name, {});
+    std::vector<Graph> graphs{mobilenet_v2(), googlenet(), Graph("large linear layer")};
+    Value x = graphs[2].input(3);
+    x = relu(conv(x, "conv",
+                  {.out_channels = 40,
+                   .kernel = {3, 3},
+                   .stride = {2, 2},
+                   .dilation = {},
+                   .padding = {1, 1}}));
+    x = relu(linear(adaptive_avg_pool(x, {7, 7}), "fc1", {.outputs = 4200, .pixels = 49}));
+    graphs[2].output(linear(x, "fc2", {.outputs = 1000}));
+    for (const Graph& graph : graphs) {
+        CAPTURE(graph.name());
+        const int side = graph.name() == "mobilenet_v2" ? 64 : 32;
         const Weights weights = synthetic_weights(graph);
-        const Network single = compile(graph, weights, {.height = 64, .width = 64, .threads = 1});
+        const Network single =
+            compile(graph, weights, {.height = side, .width = side, .threads = 1});
+        Tensor images(Shape{8, 3, side, side});
+        fill(images.view(), 1);
+        std::vector<std::vector<float>> alone;
+        Workspace one = single.workspace();
+        const std::int64_t size = single.input_shape().size();
+        for (int n = 0; n < 8; ++n) {
+            std::copy_n(images.view().data + n * size, size, one.input().data);
+            single.run(one);
+            alone.push_back(values_of(one.output()));
+        }
         for (const int batch : {2, 3, 5, 6, 8}) {
             for (const int threads : {1, 2, 3}) {
                 CAPTURE(batch);
                 CAPTURE(threads);
                 const Network network =
                     compile(graph, weights,
-                            {.height = 64, .width = 64, .batch = batch, .threads = threads});
-                REQUIRE(network.input_shape() == Shape{batch, 3, 64, 64});
+                            {.height = side, .width = side, .batch = batch, .threads = threads});
+                REQUIRE(network.input_shape() == Shape{batch, 3, side, side});
                 REQUIRE(network.output_shapes()[0] == Shape{batch, 1000, 1, 1});
                 Workspace w = network.workspace();
-                fill(w.input(), 1);
-                for (int run = 0; run < 2; ++run) network.run(w);
-                const std::vector<float> got = values_of(w.output());
-                Workspace one = single.workspace();
-                const std::int64_t size = single.input_shape().size();
-                bool same = true;
-                for (int n = 0; n < batch; ++n) {
-                    std::copy_n(w.input().data + n * size, size, one.input().data);
-                    single.run(one);
-                    const std::vector<float> want = values_of(one.output());
-                    same = same && std::equal(want.begin(), want.end(), got.begin() + n * 1000);
+                // What the first run leaves is in the second one's way.
+                for (int run = 0; run < (batch == 3 ? 2 : 1); ++run) {
+                    std::copy_n(images.view().data, batch * size, w.input().data);
+                    network.run(w);
+                    const std::vector<float> got = values_of(w.output());
+                    bool same = true;
+                    for (int n = 0; n < batch; ++n) {
+                        const auto& want = alone[static_cast<std::size_t>(n)];
+                        same = same && std::equal(want.begin(), want.end(), got.begin() + n * 1000);
+                    }
+                    CHECK(same);
                 }
-                CHECK(same);
             }
         }
     }
