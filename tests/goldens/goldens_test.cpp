@@ -1,6 +1,7 @@
 // Whole networks against the reference implementations.
 #include "golden.hpp"
 #include <oracle/array.hpp>
+#include <oracle/changing_threads.hpp>
 #include <oracle/kernel_tables.hpp>
 
 #include <lumbar/lumbar.hpp>
@@ -32,16 +33,19 @@ void check(const Golden& golden) {
     CAPTURE(golden.name);
     for (const bool exact : {true, false}) {
         CAPTURE(exact);
-        const Tensor two =
-            compile(golden.graph, golden.weights, golden.options(2, exact))(golden.image);
+        ChangingThreads threads(2);
+        CompileOptions options = golden.options(2, exact);
+        options.executor = &threads;
+        const Network network = compile(golden.graph, golden.weights, options);
+        const Tensor two = network(golden.image);
         const double error = error_in_e32(golden, two);
         CHECK(error <= (exact ? kExactBound : kWinogradBound));
         CHECK(error * golden.e32 <= kWinogradRelative);
-        for (const int threads : {1, 3}) {
-            CAPTURE(threads);
-            const Tensor other =
-                compile(golden.graph, golden.weights, golden.options(threads, exact))(golden.image);
-            CHECK(same_bits(two, other));
+        for (const int count : {1, 3}) {
+            CAPTURE(count);
+            threads.set(count);
+            const Network other = network.resized({options.height, options.width, options.batch});
+            CHECK(same_bits(two, other(golden.image)));
         }
     }
 }
