@@ -53,8 +53,12 @@ run() {
 
 compile -std=c++20 -fsyntax-only every_header.cpp
 compile -std=c++2b -fno-exceptions -fno-rtti -fsyntax-only every_header.cpp
+case $1 in newest_clang++ | libc++)  # the other flags with clang++
+    run -std=c++20 -O2 -march=native
+    exit 0
+    ;;
+esac
 run -std=c++2b -O2 -fno-exceptions -fno-rtti
-case $1 in newest_clang++ | libc++) exit 0 ;; esac  # the flags below as with clang++
 run -std=c++20 -O0 -march=native
 run -std=c++20 -O2 -march=native -ffast-math
 # Without optimisation g++'s intrinsics are macros. Only compiled: not every CPU runs it.

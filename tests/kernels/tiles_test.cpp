@@ -107,6 +107,46 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
     }
 }
 
+TEST_CASE("a pointwise tile sums over the groups of channels, whatever it fetches meanwhile") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const std::ptrdiff_t L = kernels->lanes;
+        for (int groups = 1; groups <= lumbar::kMaxTileGroups; ++groups)
+            for (int pixels = 1; pixels <= kernels->max_pixels(groups); ++pixels)
+                for (const int channels : {1, 3, 8}) {
+                    CAPTURE(groups);
+                    CAPTURE(pixels);
+                    CAPTURE(channels);
+                    const AlignedBuffer in = random_buffer(1000, 1);
+                    const AlignedBuffer weights = random_buffer(channels * groups * L, 2);
+                    const AlignedBuffer bias = random_buffer(groups * L, 3);
+                    const AlignedBuffer later = random_buffer(channels * 16, 4);
+                    lumbar::ConvTile t;
+                    t.set_pointwise(channels, 3, 301);
+                    t.step = 5;
+                    t.out_group = pixels * L;
+                    t.weights = weights.data();
+                    t.bias = bias.data();
+                    t.fetch = later.data();
+                    AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
+                    kernels->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(
+                        pixels - 1)](t, in.data(), out.data(), nullptr);
+                    bool right = true;
+                    for (std::ptrdiff_t i = 0; i < groups * t.out_group; ++i) {
+                        const std::ptrdiff_t g = i / t.out_group, p = i / L % pixels;
+                        double want = static_cast<double>(bias.data()[g * L + i % L]);
+                        for (int c = 0; c < channels; ++c) {
+                            want +=
+                                static_cast<double>(in.data()[c / 3 * 301 + p * t.step + c % 3]) *
+                                static_cast<double>(weights.data()[(c * groups + g) * L + i % L]);
+                        }
+                        right = right && close(out.data()[i], want);
+                    }
+                    CHECK(right);
+                }
+    }
+}
+
 TEST_CASE("every depthwise tile computes its pixels, and writes nothing else") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));

@@ -33,12 +33,12 @@ LUMBAR_NAMESPACE_BEGIN
 struct ConvTile {
     const float* weights = nullptr;  ///< [in group][tap row][tap col][in lane][out group][lanes]
     const float* bias = nullptr;     ///< [out group][lanes]
-    int in_groups = 0;               ///< groups of input channels to sum over, at least 1
+    int in_groups = 0;  ///< groups of input channels to sum over, at least 1; pointwise: 1
     int kernel_h = 1;
-    int kernel_w = 1;
-    int full_taps = 0;  ///< taps of all groups together that have in_lanes channels,
+    int kernel_w = 1;   ///< pointwise: the groups of input channels
+    int full_taps = 0;  ///< taps that have in_lanes channels, counted over all groups
     int in_lanes = 0;
-    int last_lanes = 0;            ///< and channels of those after them
+    int last_lanes = 0;            ///< channels of each tap after those: of the last group
     std::ptrdiff_t in_lane = 1;    ///< from one channel of a group to the next
     std::ptrdiff_t in_group = 0;   ///< from one group of input channels to the next
     std::ptrdiff_t tap_row = 0;    ///< from one row of taps to the next (dilation * row)
@@ -51,14 +51,15 @@ struct ConvTile {
     const float* fetch = nullptr;
     Epilogue epilogue;
 
-    /// Sums over `groups` groups of `lanes` channels (`last` in the last of them), `group` apart,
-    /// at one tap: the groups take the place of a row of taps, whose loop is the inner one.
-    void sum_pointwise(int groups, int lanes, int last, std::ptrdiff_t group) {
+    /// One tap, and `channels` input channels in groups of `lanes`, `group` floats apart: the
+    /// groups take the place of a row of taps, whose loop is the inner one.
+    void set_pointwise(int channels, int lanes, std::ptrdiff_t group) {
         in_groups = kernel_h = 1;
-        kernel_w = groups;
-        full_taps = groups - 1;
+        kernel_w = (channels + lanes - 1) / lanes;
+        full_taps = kernel_w - 1;
         in_lanes = lanes;
-        last_lanes = last;
+        last_lanes = channels - full_taps * lanes;
+        in_group = tap_row = 0;
         tap_col = group;
     }
 

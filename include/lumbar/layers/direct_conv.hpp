@@ -4,10 +4,10 @@
 // thread.
 //
 // Order of the loops: band of rows, block of output channels, row, tile. A block's weights stay in
-// L2 while the rows it reads pass through L1. One band is as fast as many; threads share the work
-// by rows where there are several, so that each finds what it has written itself in its own cache.
-// A first layer turns this around: it copies the few input rows that an output row needs into a
-// padded strip, and uses them for all channels.
+// L2 while the rows it reads pass through L1. Over a whole network one band is as fast as many;
+// threads share the work by rows where there are several, so that each finds what it has written
+// itself in its own cache. A first layer turns this around: it copies the few input rows that an
+// output row needs into a padded strip, and uses them for all channels.
 #pragma once
 
 #include <lumbar/core/geometry.hpp>
@@ -259,10 +259,42 @@ class DirectConv {
         return std::ptrdiff_t{group} * in_lanes() * kernel.h * kernel.w + t * lanes + lane;
     }
 
-    ConvTile tile_of(const Block& b, const float* packed) const {
+    /// The sums of a block over blocked input.
+    ConvTile tile_of(const Block& b, const float* packed, const BlockedView& in) const {
         ConvTile t;
         t.weights = packed + b.weights;
         t.bias = packed + b.bias;
+        const int lanes = in_lanes() / halves_, last = b.last_lanes / halves_;
+        if (geometry_.kernel == Extent{1, 1}) {  // whatever the stride and the padding
+            t.set_pointwise((b.in_groups - 1) * lanes + last, lanes, in.group);
+        } else {
+            t.in_groups = b.in_groups;
+            t.kernel_h = geometry_.kernel.h;
+            t.kernel_w = geometry_.kernel.w;
+            t.full_taps = (b.in_groups - 1) * t.kernel_h * t.kernel_w;
+            t.in_lanes = lanes;
+            t.last_lanes = last;
+            t.in_group = in.group;
+            t.tap_row = geometry_.dilation.h * in.row;
+            t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * in.lanes;
+        }
+        t.step = std::ptrdiff_t{geometry_.stride.w} * in.lanes;
+        return t;
+    }
+
+    /// The sums of a block over a strip of a first layer, `width` floats wide. The rows of all
+    /// channels lie in it at equal distances: they are the lanes of one group, and the inner loop
+    /// runs over all of them.
+    ConvTile strip_tile_of(const Block& b, const float* packed, int width) const {
+        ConvTile t;
+        t.weights = packed + b.weights;
+        t.bias = packed + b.bias;
+        t.in_groups = 1;
+        t.kernel_w = geometry_.kernel.w;
+        t.last_lanes = b.in_groups * geometry_.kernel.h;
+        t.in_lane = width;
+        t.tap_col = geometry_.dilation.w;
+        t.step = geometry_.stride.w;
         return t;
     }
 
@@ -296,22 +328,7 @@ class DirectConv {
             const int lines =
                 ceil_div(b.groups * lanes, static_cast<int>(kAlignment / sizeof(float)));
             const BlockedView& out = call.out[static_cast<std::size_t>(b.destination)];
-            ConvTile t = tile_of(b, packed);
-            const int full = in_lanes() / halves_, rest = b.last_lanes / halves_;
-            if (geometry_.kernel.h * geometry_.kernel.w == 1) {
-                t.sum_pointwise(b.in_groups, full, rest, call.in.group);
-            } else {
-                t.in_groups = b.in_groups;
-                t.kernel_h = geometry_.kernel.h;
-                t.kernel_w = geometry_.kernel.w;
-                t.full_taps = (b.in_groups - 1) * t.kernel_h * t.kernel_w;
-                t.in_lanes = full;
-                t.last_lanes = rest;
-                t.in_group = call.in.group;
-                t.tap_row = geometry_.dilation.h * call.in.row;
-                t.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
-            }
-            t.step = std::ptrdiff_t{geometry_.stride.w} * call.in.lanes;
+            ConvTile t = tile_of(b, packed, call.in);
             t.out_group = out.group;
             t.residual_group = call.residual ? call.residual->group : 0;
             t.epilogue = call.epilogue;
@@ -330,7 +347,8 @@ class DirectConv {
                     const int pixels = split.start(run + 1) - x;
                     const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
                     if (residual) {
-                        prefetch(residual + at, t.residual_group, b.groups, pixels * lanes);
+                        prefetch_residual(residual + at, t.residual_group, b.groups,
+                                          pixels * lanes);
                     }
                     t.fetch_next(next, channels_of(b), lines, tile - first, last - first);
                     tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
@@ -364,15 +382,7 @@ class DirectConv {
             fill_strip(call.plain, n, y, width, strip);
             for (const Block& b : blocks_) {
                 const BlockedView& out = call.out[static_cast<std::size_t>(b.destination)];
-                ConvTile t = tile_of(b, packed);
-                // The rows of all channels lie in the strip at equal distances: they are the lanes
-                // of one group, and the inner loop runs over all of them.
-                t.in_groups = 1;
-                t.kernel_w = geometry_.kernel.w;
-                t.last_lanes = b.in_groups * geometry_.kernel.h;
-                t.in_lane = width;
-                t.tap_col = geometry_.dilation.w;
-                t.step = geometry_.stride.w;
+                ConvTile t = strip_tile_of(b, packed, width);
                 t.out_group = out.group;
                 t.residual_group = call.residual ? call.residual->group : 0;
                 t.epilogue = call.epilogue;
@@ -414,8 +424,9 @@ class DirectConv {
         }
     }
 
-    /// A tile's residual: asked for when the tile starts, it is there when the sums are.
-    static void prefetch(const float* residual, std::ptrdiff_t group, int groups, int floats) {
+    /// Asks for a tile's residual when the tile starts, so that it is near when the sums are done.
+    static void prefetch_residual(const float* residual, std::ptrdiff_t group, int groups,
+                                  int floats) {
         constexpr int kLine = kAlignment / sizeof(float);
         for (int g = 0; g < groups; ++g, residual += group) {
             for (int i = 0; i < floats; i += kLine) simd::prefetch(residual + i);

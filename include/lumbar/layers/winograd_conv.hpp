@@ -221,8 +221,7 @@ class WinogradConv {
         ConvTile t;
         t.weights = packed + block_at(group);
         t.bias = packed + bias_at() + round_up(geometry_.out_channels, lanes());
-        t.sum_pointwise(in_groups_, lanes(), geometry_.in_channels - (in_groups_ - 1) * lanes(),
-                        std::ptrdiff_t{block_tiles_} * lanes());
+        t.set_pointwise(geometry_.in_channels, lanes(), std::ptrdiff_t{block_tiles_} * lanes());
         t.step = lanes();
         t.out_group = std::ptrdiff_t{block_tiles_} * lanes();
         const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
