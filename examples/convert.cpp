@@ -14,8 +14,12 @@
 #include <lumbar/zlib.hpp>
 #endif
 
+#include <array>
+#include <cstddef>
 #include <cstdio>
+#include <fstream>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace {
@@ -50,11 +54,18 @@ FileModel model_of(const Weights& weights, const ConvertOptions& o) {
     return file;
 }
 
-/// NumPy's and ONNX's files by their names, all others by their first bytes.
+/// Whatever the file is called: by its first bytes.
 Weights load(const std::string& path) {
-    if (path.ends_with(".npz")) return load_numpy(path, {}, kInflate);
-    if (path.ends_with(".onnx")) return load_onnx(path);
-    return load_weights(path);
+    std::array<char, 300> head{};
+    std::ifstream file(path, std::ios::binary);
+    file.read(head.data(), head.size());
+    const auto count = static_cast<std::size_t>(file.gcount());
+    switch (sniff(std::as_bytes(std::span(head)).first(count))) {
+        case FileKind::npz:
+        case FileKind::npy: return load_numpy(path, {}, kInflate);
+        case FileKind::onnx: return load_onnx(path);
+        default: return load_weights(path);
+    }
 }
 
 int run(const ConvertOptions& o) {

@@ -4,10 +4,18 @@
 
 #include <doctest/doctest.h>
 
+#if defined(LUMBAR_TEST_ZLIB)
+#include <zlib.h>
+#endif
+
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -225,7 +233,8 @@ TEST_CASE("headers that promise too much are refused") {
         if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) jpeg[i + 5] = jpeg[i + 7] = 0xFF;
     CHECK(message_of(try_read_image(jpeg)).find("more than the limit") != std::string::npos);
     CHECK(message_of(try_read_image(bytes_of("bomb.png"))) ==
-          "cannot read an image in memory: outofmem");
+          "cannot read an image in memory: it takes more memory to decode than there is, or than "
+          "a picture of its size needs");
 
     struct Size {
         std::uint32_t width, height;
@@ -385,6 +394,76 @@ TEST_CASE("a JPEG of more scans than anything writes is refused") {
         scans.insert(scans.end(), {0xFF, 0xDA, 0x00, 0x08, 0x01, 0x01, 0x00, 0x01, 0x01, 0x10});
     jpeg.insert(jpeg.end() - 2, scans.begin(), scans.end());
     CHECK(message_of(try_read_image(jpeg)).find("scans") != std::string::npos);
+}
+
+TEST_CASE("the scans of a large JPEG are bounded") {
+    std::vector<std::uint8_t> jpeg = bytes_of("progressive.jpg");
+    constexpr std::uint8_t kFrame[] = {0xFF, 0xC2};
+    const auto frame = std::search(jpeg.begin(), jpeg.end(), std::begin(kFrame), std::end(kFrame));
+    REQUIRE(jpeg.end() - frame > 9);
+    for (const int side : {5, 7}) frame[side] = 0x20;  // 8192 and some
+    const auto has = [&](std::size_t scans) {
+        auto many = jpeg;
+        for (std::size_t i = 0; i < scans; ++i) {
+            constexpr std::uint8_t kScan[] = {0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 1, 0x10};
+            many.insert(many.end() - 2, std::begin(kScan), std::end(kScan));
+        }
+        const char* defect = detail::jpeg_defect(many);
+        return std::string(defect ? defect : "");
+    };
+    CHECK(has(10) == "");
+    CHECK(has(40) == "it has more scans than a picture of its size is read with");
+}
+
+TEST_CASE("what a PNG's rows are inflated to is bounded by its header") {
+    const auto limit = [](std::uint8_t bits, std::uint8_t colour) {
+        std::vector<std::uint8_t> png = bytes_of("rgb.png");
+        png[24] = bits;
+        png[25] = colour;
+        detail::StbInfo info;
+        info.width = info.height = 4096;
+        return detail::decoder_block_limit(info, png) >> 24;  // bytes a pixel
+    };
+    CHECK(limit(1, 0) == 4);
+    CHECK(limit(8, 3) == 4);
+    CHECK(limit(8, 2) == 6);
+    CHECK(limit(8, 6) == 8);
+    CHECK(limit(16, 6) == 16);
+#if defined(LUMBAR_TEST_ZLIB)
+    // 2048 x 2048 pixels of a bit, and rows of them for a hundred such pictures.
+    std::string rows(std::size_t{2048} * 257 * 100, '\0');
+    uLongf size = compressBound(static_cast<uLong>(rows.size()));
+    std::vector<std::uint8_t> packed(size);
+    REQUIRE(compress2(packed.data(), &size, reinterpret_cast<const Bytef*>(rows.data()),
+                      static_cast<uLong>(rows.size()), 1) == Z_OK);
+    packed.resize(size);
+    std::vector<std::uint8_t> png = bytes_of("rgb.png");
+    png.resize(33);
+    for (const std::size_t side : {18u, 22u}) png[side] = 8, png[side + 1] = 0;
+    png[24] = 1;
+    png[25] = 0;
+    const auto put = [&](std::size_t value) {
+        for (int shift = 24; shift >= 0; shift -= 8)
+            png.push_back(static_cast<std::uint8_t>(value >> shift));
+    };
+    put(packed.size());
+    png.insert(png.end(), {'I', 'D', 'A', 'T'});
+    png.insert(png.end(), packed.begin(), packed.end());
+    put(0);
+    put(0);
+    png.insert(png.end(), {'I', 'E', 'N', 'D'});
+    put(0);
+    const auto checksum = [&](std::size_t at, std::size_t length) {
+        const std::uint32_t crc =
+            detail::crc32(std::as_bytes(std::span(png).subspan(at + 4, length + 4)));
+        for (std::size_t i = 0; i < 4; ++i)
+            png[at + 8 + length + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+    };
+    checksum(8, 13);
+    checksum(33, packed.size());
+    checksum(45 + packed.size(), 0);
+    CHECK_FALSE(try_read_image(png));
+#endif
 }
 
 TEST_CASE("damaged bytes give a picture or an error, never more") {

@@ -17,6 +17,11 @@ cd "$SCRATCH"
 "$classify" --weights half.safetensors "$picture" | grep -q ankle_boot || bad "the half classifies otherwise"
 onnx=$SOURCE_DIR/tests/weights/data/onnx/kept.onnx
 "$convert" "$onnx" onnx.safetensors | grep -q "tensors of no known model" || bad "ONNX is not read"
+# Whatever they are called.
+cp "$onnx" misnamed.pth
+"$convert" misnamed.pth onnx.safetensors | grep -q "tensors of no known model" || bad "a misnamed ONNX is not read"
+cp "$SOURCE_DIR/tests/weights/data/numpy/stored.npz" misnamed.pth
+"$convert" misnamed.pth numpy.safetensors | grep -q "tensors of no known model" || bad "a misnamed .npz is not read"
 refuse "needs --model" "$convert" "$shipped" out.safetensors --probe
 refuse "does not fit vgg11" "$convert" "$shipped" out.safetensors --model vgg11
 refuse "no model is named" "$convert" "$shipped" out.safetensors --model nope

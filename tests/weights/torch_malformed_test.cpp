@@ -309,6 +309,8 @@ TEST_CASE("a legacy file is refused where a part of it is wrong") {
          "storage '0' needs 16 bytes, of which 15 are there: the file is cut off; fetch it again"},
         {"bytes at the end", good + "x", "1 bytes follow its last storage"},
         {"a view", view(text("v"), 2, 2), ""},
+        {"a view of a long key", view(text(std::string(65, 'v')), 2, 2),
+         "a view of storage '0' has a key of 65 bytes"},
         {"two views that overlap",
          legacy_of(
              {.code = dict({text("w"),

@@ -173,6 +173,11 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
     const auto around = [](const std::string& bomb) {
         return zip_of(checkpoint(dict({text("w"), plain_tensor(), text("x"), bomb})));
     };
+    // A dict of `w` and of one key that is recalled in two bytes.
+    const auto keys = [](const std::string& key, std::size_t times) {
+        return zip_of(checkpoint("}(" + text("w") + plain_tensor() + text(key) + "q\1N" +
+                                 repeated("h\1N", times - 1) + "u"));
+    };
     std::string doubled = ")";
     for (int i = 0; i < 60; ++i) {
         const auto memo = std::string(1, static_cast<char>(i));
@@ -187,6 +192,10 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
     check_all({
         {"a million tuples in tuples", around(")" + repeated("\x85", 1'000'000)), ""},
         {"a tuple doubled sixty times", around(doubled), ""},
+        {"a key of a megabyte, 30,000 times", keys(std::string(1 << 20, 'k'), 30'000), ""},
+        {"a key of 1024 bytes, 30,000 times", keys(std::string(1024, 'k'), 30'000),
+         "its dict has the key '" + std::string(120, 'k') + "...' twice"},
+        {"100,001 keys", keys("k", 100'000), "its dict has more than 100000 keys"},
         {"a list that contains itself", around("]q\x01h\x01" + "a"s), ""},
         {"a dict that contains itself", around("}q\x01Nh\x01s"), ""},
         {"the root contains itself",

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -97,6 +99,9 @@ TEST_CASE("a tar archive is refused where a part of it is wrong") {
         {"a view of three numbers", Tar{.views = "]" + numbers({8, 7, 0}) + "a"}.file(), no_part},
         {"a view with a storage's key", Tar{.views = "]" + numbers({7, 7, 0, 1}) + "a"}.file(),
          not_valid + "two of its storages have the key 7"},
+        {"a view 100,000 times",
+         Tar{.views = "](" + numbers({8, 7, 0, 4}) + "q\1" + repeated("h\1", 99'999) + "e"}.file(),
+         not_valid + "two of its storages have the key 8"},
         {"a tensor of an unknown storage",
          Tar{.tensor_id = tuple({number(9), number(6), "N"})}.file(),
          not_valid + "tensor 0 of its member 'tensors' has an unknown storage"},
@@ -135,6 +140,34 @@ TEST_CASE("a tar archive is refused where a part of it is wrong") {
             CHECK(result.error().message() == "bad.pth: " + c.message);
         }
     }
+}
+
+TEST_CASE("a tar archive has no more storages, views and tensors than the limit") {
+    const auto with_limit = [](const std::string& file, std::size_t tensors) {
+        LoadLimits limits;
+        limits.tensors = tensors;
+        const auto result = try_load_weights(std::as_bytes(std::span(file)), "bad.pth", limits);
+        return result ? std::string() : result.error().message();
+    };
+    const std::string views =
+        Tar{.views = "](" + numbers({8, 7, 0, 4}) + numbers({6, 7, 1, 3}) + "e"}.file();
+    CHECK(with_limit(views, 3) == "");
+    CHECK(with_limit(views, 2) ==
+          "bad.pth: not a valid PyTorch file: it has more than 2 storages (LoadLimits::tensors)");
+    Tar two;
+    two.storage_count = number(2);
+    two.storage += pickle(tuple({number(6), text("cpu"), global("torch", "FloatStorage")})) +
+                   little(4, 8) + std::string(16, '\1');
+    CHECK(with_limit(two.file(), 2) == "");
+    CHECK(with_limit(two.file(), 1) ==
+          "bad.pth: not a valid PyTorch file: it has more than 1 storages (LoadLimits::tensors)");
+    two = {};
+    two.tensor_count = number(2);
+    two.tensor +=
+        pickle(tuple({number(5), number(7), global("torch", "FloatTensor")})) + Tar().tensor;
+    CHECK(with_limit(two.file(), 2) == "");
+    CHECK(with_limit(two.file(), 1) ==
+          "bad.pth: not a valid PyTorch file: it has more than 1 tensors (LoadLimits::tensors)");
 }
 
 }  // namespace torch_tar_test

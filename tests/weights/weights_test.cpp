@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +125,18 @@ TEST_CASE("the builder refuses two tensors of one name and views beyond their by
 }
 
 #if !defined(LUMBAR_TEST_KEEP_OPERATOR_NEW)
+TEST_CASE("the strides of a tensor without elements are zero, whatever a file says") {
+    TensorData empty;
+    empty.dtype = Dtype::f32;
+    empty.shape = {25088, 0};
+    empty.strides = {std::int64_t{1} << 62, std::int64_t{1} << 62};
+    Weights::Builder builder("w");
+    builder.add("fc1/kernel", empty);
+    const auto weights = std::move(builder).try_build();
+    REQUIRE(weights);
+    CHECK(weights->find("fc1/kernel")->strides == Dims{0, 0});
+}
+
 TEST_CASE("what is allocated is counted, so that bounds on it mean something") {
     const std::size_t before = lumbar_test::allocated_bytes;
     const auto bytes = Bytes::try_allocate(1000);

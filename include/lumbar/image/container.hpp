@@ -5,6 +5,7 @@
 
 #include <lumbar/core/crc32.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -45,14 +46,15 @@ inline bool huffman_tables_fit(std::span<const std::uint8_t> segment) {
 
 /// What is wrong with a JPEG's chain of segments, or null. It must reach the end-of-image marker;
 /// and the scans are counted, because a small progressive file may ask for any number of passes
-/// over a large picture.
+/// over a large picture: 500, of which more than 32 over 2^31 pixels in all at most (two seconds).
 inline const char* jpeg_defect(std::span<const std::uint8_t> bytes) {
-    constexpr int kMaxScans = 500;
+    constexpr std::uint64_t kMaxScans = 500, kScansOfAnySize = 32;
+    constexpr std::uint64_t kMaxScannedPixels = std::uint64_t{1} << 31;
     constexpr unsigned kEndOfImage = 0xD9;
     constexpr unsigned kStartOfScan = 0xDA;
     constexpr unsigned kHuffmanTables = 0xC4;
     const char* const truncated = "it is truncated (a JPEG without its end-of-image marker)";
-    int scans = 0;
+    std::uint64_t scans = 0, pixels = 0;
     std::size_t at = 2;
     while (true) {
         // Forward to the next marker. Within entropy-coded data 0xFF is followed by 0, and restart
@@ -63,12 +65,23 @@ inline const char* jpeg_defect(std::span<const std::uint8_t> bytes) {
         const unsigned marker = bytes[at++];
         if (marker == kEndOfImage) return nullptr;
         if (marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;
-        if (marker == kStartOfScan && ++scans > kMaxScans)
-            return "it has more than 500 scans, which no camera or program writes";
+        if (marker == kStartOfScan) {
+            if (++scans > kMaxScans)
+                return "it has more than 500 scans, which no camera or program writes";
+            if (scans > kScansOfAnySize && scans * pixels > kMaxScannedPixels)
+                return "it has more scans than a picture of its size is read with";
+        }
         if (bytes.size() - at < 2) return truncated;
         const std::size_t length = bytes[at] * std::size_t{256} + bytes[at + 1];
         if (length < 2) return "it is damaged (a JPEG segment of no length)";
         if (length > bytes.size() - at) return truncated;
+        const bool frame = marker >= 0xC0 && marker <= 0xC2;
+        if (frame && length >= 7) {
+            const auto side = [&](std::size_t i) {
+                return bytes[at + i] * std::uint64_t{256} + bytes[at + i + 1];
+            };
+            pixels = std::max(pixels, side(3) * side(5));
+        }
         if (marker == kHuffmanTables && !huffman_tables_fit(bytes.subspan(at + 2, length - 2)))
             return "it is damaged (a JPEG Huffman table of the wrong size)";
         at += length;

@@ -20,7 +20,8 @@ inline Result<std::vector<std::string>> split_labels(std::string_view text,
                                                      const std::string& path) {
     constexpr std::size_t kMaxLabels = 1000000;
     const auto failed = [&path](const std::string& why) {
-        return Error(Error::Code::format, "cannot read labels from '" + path + "': " + why);
+        return Error(Error::Code::format,
+                     "cannot read labels from '" + printable(path, 4096) + "': " + why);
     };
     if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);  // UTF-8 byte order mark
     if (text.find('\0') != std::string_view::npos) return failed("it is not a text file");

@@ -10,6 +10,7 @@
 #include <lumbar/image/stb.hpp>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct ReadOptions {
     /// 3: RGB, grey repeated. 1: grey, RGB weighted as Pillow's convert("L"). Alpha is dropped, not
     /// composited; 16-bit samples keep their upper 8 bits.
     int channels = 3;
-    /// Larger pictures are refused. Decoding takes up to about ten bytes a pixel.
+    /// Larger pictures are refused. Decoding takes up to about ten bytes a pixel, of PNG twenty,
+    /// of PNG with 16 bits thirty.
     std::int64_t max_pixels = std::int64_t{1} << 26;
     /// Larger files are refused.
     std::uint64_t max_bytes = std::uint64_t{1} << 28;
@@ -125,12 +127,20 @@ inline Result<Image> decode_pnm(std::span<const std::uint8_t> bytes, const std::
                          options.channels);
 }
 
-/// Bounds every single allocation of the decoder. The largest that an honest file needs are the
-/// inflated rows of a 16-bit RGBA PNG (8 bytes a pixel, doubled while growing) and a progressive
-/// JPEG's coefficients (2 bytes, sides padded to 32).
-inline std::size_t decoder_block_limit(const StbInfo& info, std::size_t file_bytes) {
+/// Bounds every single allocation of the decoder. The largest that an honest file needs are a
+/// progressive JPEG's coefficients (2 bytes, sides padded to 32); of a PNG the inflated rows, which
+/// may double while they grow, and four channels of 8 or 16 bits.
+inline std::size_t decoder_block_limit(const StbInfo& info, std::span<const std::uint8_t> bytes) {
     const auto padded = [](int side) { return static_cast<std::size_t>(side) + 32; };
-    return padded(info.width) * padded(info.height) * 20 + file_bytes * 2 + (std::size_t{1} << 20);
+    const std::size_t pixels = padded(info.width) * padded(info.height);
+    const std::size_t others = bytes.size() * 2 + (std::size_t{1} << 20);
+    if (container_of(bytes) != ImageContainer::png) return pixels * 20 + others;
+    // Its first chunk, but for those of Apple's own variant: ..., bits, type of colour.
+    const bool plain = bytes.size() > 25 && bytes[12] == 'I';
+    constexpr std::array<std::size_t, 7> kChannels{1, 1, 3, 1, 2, 1, 4};
+    const std::size_t bits = plain && bytes[24] <= 8 ? std::size_t{bytes[24]} : 16;
+    const std::size_t channels = plain ? kChannels[bytes[25] % kChannels.size()] : 4;
+    return std::max(pixels * 4 * (bits > 8 ? 2 : 1), pixels * channels * bits / 8 * 2) + others;
 }
 
 inline Result<Image> decode_with_stb(std::span<const std::uint8_t> bytes, const std::string& name,
@@ -153,7 +163,7 @@ inline Result<Image> decode_with_stb(std::span<const std::uint8_t> bytes, const 
     const int channels = info.channels <= 2 ? 1 : 3;
     StbInfo decoded;
     const std::unique_ptr<unsigned char, decltype(&std::free)> pixels(
-        stb_decode(bytes.data(), size, channels, decoder_block_limit(info, bytes.size()), decoded),
+        stb_decode(bytes.data(), size, channels, decoder_block_limit(info, bytes), decoded),
         &std::free);
     if (!pixels) return read_error(Error::Code::format, name, stb_failure());
     const ImageShape shape{.height = decoded.height, .width = decoded.width, .channels = channels};
@@ -203,7 +213,7 @@ inline Result<Image> try_read_image(const std::string& path, ReadOptions options
     if (!file) return file.error();
     const std::span<const std::byte> bytes = (*file)->span();
     return detail::decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
-                                "'" + path + "'", options);
+                                "'" + detail::printable(path, 4096) + "'", options);
 }
 
 /// The same three; they throw the Error.

@@ -96,7 +96,11 @@ inline unsigned char* stb_decode(const unsigned char* bytes, int size, int chann
 /// Why the last call on this thread failed, in stb's words.
 inline const char* stb_failure() {
     const char* reason = stbi_failure_reason();
-    return reason ? reason : "unknown reason";
+    if (!reason) return "unknown reason";
+    // A decoder's word for both: there is none left, or more is asked for than stb_decode allows.
+    if (strcmp(reason, "outofmem") == 0)
+        return "it takes more memory to decode than there is, or than a picture of its size needs";
+    return reason;
 }
 
 #include <lumbar/image/stb_end.inc>

@@ -8,6 +8,7 @@
 #include <lumbar/weights/weights.hpp>
 #include <lumbar/weights/zip.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -47,7 +48,9 @@ LUMBAR_COLD inline Result<std::span<const std::byte>> try_unpack(const ZipEntry&
     if (entry.size / kMostFromByte > entry.data.size() || entry.size > room) {
         return Error(Error::Code::format,
                      cat({who, "is said to unpack from ", entry.data.size(), " to ", entry.size,
-                          " bytes; ", room, " are left of LoadLimits::bytes"}));
+                          " bytes; ", room,
+                          " are left of 16 times the file, at least 64 MiB, at most "
+                          "LoadLimits::bytes"}));
     }
     const auto unpacked = Bytes::try_allocate(static_cast<std::size_t>(entry.size));
     if (!unpacked) {
@@ -95,7 +98,9 @@ LUMBAR_COLD inline Result<Weights> try_read_numpy(std::span<const std::byte> byt
                                   limits.tensors, " are read (LoadLimits::tensors)"}));
     }
     builder.reserve(entries.size());
-    std::uint64_t room = limits.bytes;
+    // Weights shrink to a half, pruned ones to a tenth: what unpacks to much more is forged.
+    constexpr std::uint64_t kTimes = 16, kSmall = std::uint64_t{1} << 26;
+    std::uint64_t room = std::min(limits.bytes, std::max(kTimes * bytes.size(), kSmall));
     for (const detail::ZipEntry& entry : entries) {
         const std::string who =
             detail::cat({prefix, "its entry ", detail::in_quotes(entry.name), ": "});

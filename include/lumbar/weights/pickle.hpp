@@ -66,7 +66,7 @@ class Pickle {
         stack_.clear();
         marks_.clear();
         memo_.clear();
-        first_operation_ = operations_;
+        first_operation_ = file_->operations;
         problem_.clear();
         refusal_.clear();
         std::size_t began = at;
@@ -126,15 +126,15 @@ class Pickle {
         // Values and cells, at most three for an operation, are numbered in 32 bits.
         constexpr std::size_t kMost = std::size_t{1} << 30;
         const std::size_t limit = std::min(file_->limits.pickle_operations, kMost);
-        if (count > limit - operations_) {
+        if (count > limit - file_->operations) {
             return fail(
                 {"it has more than ", limit, " operations (LoadLimits::pickle_operations)"});
         }
         // An operation is a byte at least, and what an honest file lists it lists once.
-        if (count > file_->bytes.size() - operations_) {
+        if (count > file_->bytes.size() - file_->operations) {
             return fail({"it repeats more items than the file has bytes"});
         }
-        operations_ += count;
+        file_->operations += count;
         return true;
     }
 
@@ -275,7 +275,7 @@ class Pickle {
         if (available() == 0) return fail({"it remembers a value where there is none"});
         // Whoever writes pickles counts from zero: so the memo is no larger than the pickle.
         const auto place = static_cast<std::size_t>(index);
-        if (place >= operations_ - first_operation_) {
+        if (place >= file_->operations - first_operation_) {
             return fail({"it remembers value ", index, ", but has not made so many"});
         }
         while (memo_.size() <= place) memo_.push_back(0);
@@ -472,7 +472,6 @@ class Pickle {
     std::vector<std::uint32_t> stack_;
     std::vector<std::uint32_t> marks_;  // heights of the stack
     std::vector<std::uint32_t> memo_;
-    std::size_t operations_ = 0;
     std::size_t first_operation_ = 0;  // of the pickle that is being read
     bool stopped_ = false;
     std::string problem_;  // one of the two, on failure

@@ -17,7 +17,8 @@ LUMBAR_NAMESPACE_BEGIN
 /// Kinds of files that people hand to load_weights.
 enum class FileKind {
     safetensors,
-    zip,           ///< PyTorch's .pth since 1.6, TorchScript, or NumPy's .npz
+    zip,           ///< PyTorch's .pth since 1.6, TorchScript, or an archive
+    npz,           ///< NumPy's archive of arrays
     torch_legacy,  ///< PyTorch's .pth before 1.6
     tar,           ///< PyTorch's .pth before 0.2, or an archive
     pickle,        ///< some other Python pickle
@@ -67,6 +68,15 @@ inline bool looks_like_onnx(std::string_view text) {
             text[2] == 0x42);
 }
 
+/// Of a zip archive: its first entry is an array.
+inline bool begins_with_array(std::string_view text) {
+    constexpr std::size_t kHeader = 30;
+    if (text.size() < kHeader) return false;
+    const std::size_t length = static_cast<unsigned char>(text[26]) +
+                               std::size_t{256} * static_cast<unsigned char>(text[27]);
+    return length <= text.size() - kHeader && text.substr(kHeader, length).ends_with(".npy");
+}
+
 /// A dozen characters at least, all of them printable, but for those that a line or a page ends
 /// with; a character of several bytes may be cut off at the end.
 LUMBAR_COLD inline bool looks_like_text(std::string_view text) {
@@ -94,7 +104,9 @@ LUMBAR_COLD inline FileKind sniff(std::span<const std::byte> bytes) {
     };
 
     if (detail::looks_like_safetensors(text, bytes)) return FileKind::safetensors;
-    if (begins("PK\x03\x04"sv) || begins("PK\x05\x06"sv)) return FileKind::zip;
+    if (begins("PK\x03\x04"sv) || begins("PK\x05\x06"sv)) {
+        return detail::begins_with_array(text) ? FileKind::npz : FileKind::zip;
+    }
     // The pickle of PyTorch's magic number 0x1950a86a20f9469cfc6c.
     if (has_at(2, "\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19"sv)) {
         return FileKind::torch_legacy;
@@ -130,10 +142,6 @@ inline constexpr std::string_view kConvertFromTorch =
     "save_file; d = torch.load('IN', map_location='cpu', weights_only=True); "
     "save_file({k: v.clone().contiguous() for k, v in d.items()}, 'OUT.safetensors')\"";
 
-inline constexpr std::string_view kConvertFromNumpy =
-    "convert it to safetensors with: python3 -c \"import numpy; from safetensors.numpy import "
-    "save_file; save_file(dict(numpy.load('IN.npz')), 'OUT.safetensors')\"";
-
 /// What the file seems to be and what to do about it, in one line. Precondition: no
 /// kind that is read.
 LUMBAR_COLD inline std::string refusal(FileKind kind) {
@@ -145,9 +153,9 @@ LUMBAR_COLD inline std::string refusal(FileKind kind) {
                  kConvertFromTorch});
         case FileKind::npy:
             return "seems to be a single NumPy array, and weights need names: save all of them "
-                   "with "
-                   "numpy.savez, then " +
-                   std::string(kConvertFromNumpy);
+                   "with numpy.savez, which load_numpy (lumbar/weights/numpy.hpp) reads";
+        case FileKind::npz:
+            return "seems to be NumPy's .npz; load_numpy (lumbar/weights/numpy.hpp) reads it";
         case FileKind::hdf5:
             return "seems to be HDF5 (Keras), which is not read here; save the tensors under "
                    "PyTorch's names and layouts as safetensors";

@@ -17,6 +17,7 @@ struct TorchFile {
     std::span<const std::byte> bytes;
     std::string source;  ///< a path or a description
     LoadLimits limits;
+    mutable std::size_t operations = 0;  ///< of all pickles that have been read from it
 
     LUMBAR_COLD Error bad(std::initializer_list<Piece> what) const {
         return Error(Error::Code::format,

@@ -123,6 +123,10 @@ class TorchLegacy {
                     return file_.bad({"a view of storage ", Quoted{storage.key},
                                       " is no part of its ", storage.count, " elements"});
                 }
+                if (view.key.size() > kLongestStorageKey) {
+                    return file_.bad({"a view of storage ", Quoted{storage.key}, " has a key of ",
+                                      view.key.size(), " bytes"});
+                }
                 views.push_back(view);
             }
             const auto bytes = static_cast<std::size_t>(size_in_bytes(storage.dtype));

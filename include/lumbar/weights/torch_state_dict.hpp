@@ -84,11 +84,18 @@ class TorchStateDict {
         });
     }
 
+    static constexpr std::uint32_t kLongestName = 1024;
+
     /// In Python the last value of a key counts, which need not be the one that is found here.
+    /// Sorting compares whole keys: there are bounds on how many and how long they are, for a few
+    /// bytes of a pickle can repeat a long one. No tensor is kept under a longer name.
     LUMBAR_COLD Status try_check_keys(const Value& dict) const {
+        const std::size_t most = std::max<std::size_t>(100'000, file_.limits.tensors);
+        if (dict.size / 2 > most) return file_.bad({"its dict has more than ", most, " keys"});
         std::vector<std::string_view> keys;
         for_each_pair(dict, [&](const Value& key, const Value&) {
-            if (key.kind == Kind::text) keys.push_back(pickle_.text(key));
+            if (key.kind == Kind::text && key.size <= kLongestName)
+                keys.push_back(pickle_.text(key));
         });
         sort_by(keys, [](const auto& a, const auto& b) { return a < b; });
         const auto twice = std::adjacent_find(keys.begin(), keys.end());
@@ -100,7 +107,6 @@ class TorchStateDict {
         std::string problem;
         for_each_pair(dict, [&](const Value& key, const Value& value) {
             if (!problem.empty() || !is_tensor(value)) return;  // what else stands there is ignored
-            constexpr std::uint32_t kLongestName = 1024;
             if (key.kind != Kind::text || key.size > kLongestName) {
                 problem = "a tensor's name is no text, or has more than 1024 bytes";
             } else if (pickle_.text(key).find('\0') != std::string_view::npos) {

@@ -17,6 +17,8 @@
 LUMBAR_NAMESPACE_BEGIN
 namespace detail {
 
+inline constexpr std::uint32_t kLongestStorageKey = 64;  // a decimal number
+
 /// An array of numbers that tensors view.
 struct TorchStorage {
     std::string_view key;
@@ -91,8 +93,7 @@ class TorchStorages {
         const PickleValue& type = pickle.item(id, 1);
         const PickleValue& key = pickle.item(id, 2);
         const PickleValue& count = pickle.item(id, 4);
-        constexpr std::uint32_t kLongestKey = 64;  // a decimal number
-        if (key.kind != Kind::text || key.size > kLongestKey) {
+        if (key.kind != Kind::text || key.size > kLongestStorageKey) {
             return "a storage's key is no text, or a long one";
         }
         storage.key = pickle.text(key);

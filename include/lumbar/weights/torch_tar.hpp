@@ -102,6 +102,7 @@ class TorchTar {
         std::int64_t count = 0;
         if (Status read = try_read_count(place, "storages", count); !read) return read;
         for (std::int64_t i = 0; i < count; ++i) {
+            if (storages_.size() == file_.limits.tensors) return too_many("storages");
             if (Status read = try_read_small(place, "storages"); !read) return read;
             if (!is_tuple_of(small_.root(), 3) || part(0).kind != Kind::integer ||
                 part(2).kind != Kind::global || part(2).global.name != TorchName::storage) {
@@ -130,6 +131,17 @@ class TorchTar {
         if (Status read = try_read_small(storages_at_, "storages"); !read) return read;
         if (small_.root().kind != Kind::list)
             return file_.bad({"its views of storages are no list"});
+        // A pickle repeats a view in two bytes: equal ones are found before each takes the hundred
+        // times that of a storage.
+        std::vector<std::int64_t> keys;
+        small_.for_each_item(small_.root(), [&](const PickleValue& view) {
+            if (is_tuple_of(view, 4)) keys.push_back(small_.item(view, 0).number);
+        });
+        sort_by(keys, [](std::int64_t a, std::int64_t b) { return a < b; });
+        if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end())
+            return repeated("storages", *twice);
+        if (storages_.size() + keys.size() > file_.limits.tensors) return too_many("storages");
+
         std::vector<Keyed> all = storages_;
         std::string problem;
         small_.for_each_item(small_.root(), [&](const PickleValue& view) {
@@ -163,6 +175,7 @@ class TorchTar {
         std::int64_t count = 0;
         if (Status read = try_read_count(place, "tensors", count); !read) return read;
         for (std::int64_t i = 0; i < count; ++i) {
+            if (tensors_.size() == file_.limits.tensors) return too_many("tensors");
             if (Status read = try_read_small(place, "tensors"); !read) return read;
             const auto bad = [&](std::initializer_list<Piece> what) {
                 return file_.bad({"tensor ", i, " of its member 'tensors' ", cat(what)});
@@ -218,11 +231,17 @@ class TorchTar {
     LUMBAR_COLD Status try_sort(std::vector<Keyed>& all, const char* what) {
         sort_by(all, [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
         for (std::size_t i = 1; i < all.size(); ++i) {
-            if (all[i - 1].key == all[i].key) {
-                return file_.bad({"two of its ", what, " have the key ", all[i].key});
-            }
+            if (all[i - 1].key == all[i].key) return repeated(what, all[i].key);
         }
         return Success{};
+    }
+
+    LUMBAR_COLD Error repeated(const char* what, std::int64_t key) const {
+        return file_.bad({"two of its ", what, " have the key ", key});
+    }
+    LUMBAR_COLD Error too_many(const char* what) const {
+        return file_.bad(
+            {"it has more than ", file_.limits.tensors, " ", what, " (LoadLimits::tensors)"});
     }
 
     static const TensorData* find(const std::vector<Keyed>& all, std::int64_t key) {

@@ -35,10 +35,6 @@ class TorchZip {
 
     /// What the archive is, if it is no checkpoint that can be read.
     LUMBAR_COLD Status check() const {
-        if (archive_.first_name.ends_with(".npy")) {
-            return file_.refused(
-                {"seems to be NumPy's .npz; load_numpy (lumbar/weights/numpy.hpp) reads it"});
-        }
         if (find("constants.pkl")) {
             return file_.refused(
                 {"is TorchScript, a program with its weights, which is not read here; save the "
