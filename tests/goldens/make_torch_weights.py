@@ -4,12 +4,14 @@
                                               by torch.save, as their publishers save them
     python3 make_torch_weights.py             narrow.json and narrow/: a network of every family, a
                                               few channels wide, as the three containers that are
-                                              published, each of another type of elements; what is
-                                              in them, and their logits
+                                              published, each of another type of elements, and
+                                              ResNet-18 of all types; what is in them, and their
+                                              logits
 
 Needs what make_goldens.py needs, and safetensors; ends with 3 where that is not installed.
 """
 
+import itertools
 import json
 import pathlib
 import sys
@@ -30,6 +32,7 @@ except ImportError as error:
 HERE = pathlib.Path(__file__).resolve().parent
 CLASSES = 4
 CONTAINERS = ("zip", "legacy", "safetensors")
+ALL_TYPES = "resnet18"
 # The network, by what its widths are divided (so that no two that it tells apart become equal), and
 # the size of its image.
 NARROW = [("vgg11_bn", 32, 64), ("resnet18", 32, 64), ("resnet20_cifar", 4, 32),
@@ -95,13 +98,16 @@ def write_narrow():
         narrow(network, divisor, image)
         synthetic.fill_model(network, make_goldens.SEED)
         single = {key: t.clone() for key, t in network.state_dict().items()}
-        for container, kind in zip(CONTAINERS, [*DTYPES, *DTYPES][index % 3:]):
+        files = zip(CONTAINERS, [*DTYPES, *DTYPES][index % 3:])
+        if model == ALL_TYPES:
+            files = itertools.product(CONTAINERS, DTYPES)
+        for container, kind in files:
             network.float().load_state_dict(single)
             state = {key: t.clone() for key, t in network.to(DTYPES[kind]).state_dict().items()}
             logits, others = (network.double()(picture.double())[0] for picture in (image, other))
             # The picture counts for more than the tests allow for rounding.
             assert (logits - others).abs().max() > 1e-3 * logits.abs().max(), model
-            path = f"narrow/{model}.{container}"
+            path = f"narrow/{model}.{kind}.{container}"
             save(container, state, model.endswith("_cifar"), HERE / path)
             # Tensors are listed as their names sort.
             crc = zlib.crc32(b"".join(raw(state[key]) for key in sorted(state)))

@@ -23,7 +23,7 @@ const std::string kFolder = std::string(LUMBAR_SOURCE_DIR) + "/tests/goldens/";
 TEST_CASE("a narrow network of every family, from every kind of file, gives PyTorch's logits") {
     std::ifstream file(kFolder + "narrow.json");
     const auto files = nlohmann::json::parse(file, nullptr, false);
-    REQUIRE(files.size() == 30);
+    REQUIRE(files.size() == 36);
     for (const auto& entry : files) {
         const auto path = entry["file"].get<std::string>();
         CAPTURE(path);

@@ -30,7 +30,7 @@ refuse "cannot be created" "$convert" "$shipped" missing/out.safetensors
 refuse "OUT is required" "$convert" "$shipped"
 
 narrow=$SOURCE_DIR/tests/goldens/narrow
-"$convert" "$narrow/mobilenet_v2.legacy" v2.safetensors --half --probe --size 64 |
+"$convert" "$narrow/mobilenet_v2.F32.legacy" v2.safetensors --half --probe --size 64 |
     grep -q "314 tensors of mobilenet_v2, filters as F16, with a probe" || bad "convert v2"
 "$classify" --weights v2.safetensors --size 64 --verify |
     grep -q "^mobilenet_v2: verified: logits are off by" || bad "the probe does not verify"

@@ -174,7 +174,7 @@ TEST_CASE("pickles that grow when they are walked cost no more than their bytes"
         return zip_of(checkpoint(dict({text("w"), plain_tensor(), text("x"), bomb})));
     };
     // A dict of `w` and of one key that is recalled in two bytes.
-    const auto keys = [](const std::string& key, std::size_t times) {
+    const auto keys = [](const std::string& key, int times) {
         return zip_of(checkpoint("}(" + text("w") + plain_tensor() + text(key) + "q\1N" +
                                  repeated("h\1N", times - 1) + "u"));
     };
