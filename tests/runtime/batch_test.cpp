@@ -74,7 +74,7 @@ TEST_CASE("every image of a batch has the bits that it has alone, on any number 
                 REQUIRE(network.output_shapes()[0] == Shape{batch, 1000, 1, 1});
                 Workspace w = network.workspace();
                 // What the first run leaves is in the second one's way.
-                for (int run = 0; run < (batch == 3 ? 2 : 1); ++run) {
+                for (int run = 0; run < 2; ++run) {
                     std::copy_n(images.data(), batch * size, w.input().data);
                     network.run(w);
                     const std::vector<float> got = values_of(w.output());

@@ -24,9 +24,9 @@ struct Malformed {
     std::string message;  // without "bad.pth: " and "not a valid PyTorch file: "; empty: it loads
 };
 
-// An operation of a pickle may be one byte, and makes a value, an item of 8 and a place on the
-// stack of 4; arrays that double while they grow take up to four times what they hold in all.
-inline constexpr std::size_t kTimesTheFile = 4 * (sizeof(detail::PickleValue) + 8 + 4);
+// An operation of a pickle may be one byte, and makes a value of 32 and a place on the stack of 4;
+// arrays that double while they grow take up to four times what they hold in all.
+inline constexpr std::size_t kTimesTheFile = 4 * (32 + 4);
 
 inline Result<Weights> load(const std::string& file) {
     return load_bounded(file, kTimesTheFile, [](std::span<const std::byte> bytes) {

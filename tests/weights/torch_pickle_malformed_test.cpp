@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -167,6 +169,19 @@ TEST_CASE("names that have no business in a state dict are refused, whatever is 
          "('torch._utils._rebuild_meta_tensor_no_storage'); save them as dense ones, with "
          ".to_dense() or .contiguous()"},
     });
+}
+
+TEST_CASE("all pickles of a file share its budget of operations") {
+    const std::string bytes = "\x80\x02N.\x80\x02N."s;
+    for (const bool both : {true, false}) {
+        CAPTURE(both);
+        detail::TorchFile file{std::as_bytes(std::span(bytes)), "two", {}};
+        file.limits.pickle_operations = both ? 6 : 3;
+        detail::Pickle first(file), second(file);
+        std::size_t at = 0;
+        CHECK(first.try_read(at, bytes.size(), "one"));
+        CHECK(bool{second.try_read(at, bytes.size(), "two")} == both);
+    }
 }
 
 TEST_CASE("pickles that grow when they are walked cost no more than their bytes") {

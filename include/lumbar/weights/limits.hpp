@@ -17,4 +17,7 @@ struct LoadLimits {
     std::size_t pickle_operations = 4'000'000;  ///< in all pickles of a file
 };
 
+/// Bytes of a tensor's name, at most, in every container.
+inline constexpr std::size_t kLongestTensorName = 1024;
+
 LUMBAR_NAMESPACE_END

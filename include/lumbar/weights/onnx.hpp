@@ -156,7 +156,7 @@ class OnnxTensor {
             }
             case 2: type_ = field.wire == 0 ? field.value : 0; return nullptr;
             case 8:
-                if (field.wire != 2 || field.bytes.size() > 1024) {
+                if (field.wire != 2 || field.bytes.size() > kLongestTensorName) {
                     return "has a name that is no text, or has more than 1024 bytes";
                 }
                 name_.assign(reinterpret_cast<const char*>(field.bytes.data()), field.bytes.size());

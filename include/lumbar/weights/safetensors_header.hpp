@@ -12,6 +12,7 @@
 #include <lumbar/weights/dims.hpp>
 #include <lumbar/weights/dtype.hpp>
 #include <lumbar/weights/json_text.hpp>
+#include <lumbar/weights/limits.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +32,7 @@ LUMBAR_NAMESPACE_BEGIN
 struct SafetensorsLimits {
     static constexpr std::uint64_t header_bytes = 100'000'000;
     static constexpr std::size_t tensors = 65'536;
-    static constexpr std::size_t name_bytes = 1'024;
+    static constexpr std::size_t name_bytes = kLongestTensorName;
     static constexpr std::uint64_t extent = (std::uint64_t{1} << 48) - 1;  // as the format's schema
 };
 

@@ -84,8 +84,6 @@ class TorchStateDict {
         });
     }
 
-    static constexpr std::uint32_t kLongestName = 1024;
-
     /// In Python the last value of a key counts, which need not be the one that is found here.
     /// Sorting compares whole keys: there are bounds on how many and how long they are, for a few
     /// bytes of a pickle can repeat a long one. No tensor is kept under a longer name.
@@ -94,7 +92,7 @@ class TorchStateDict {
         if (dict.size / 2 > most) return file_.bad({"its dict has more than ", most, " keys"});
         std::vector<std::string_view> keys;
         for_each_pair(dict, [&](const Value& key, const Value&) {
-            if (key.kind == Kind::text && key.size <= kLongestName)
+            if (key.kind == Kind::text && key.size <= kLongestTensorName)
                 keys.push_back(pickle_.text(key));
         });
         sort_by(keys, [](const auto& a, const auto& b) { return a < b; });
@@ -107,7 +105,7 @@ class TorchStateDict {
         std::string problem;
         for_each_pair(dict, [&](const Value& key, const Value& value) {
             if (!problem.empty() || !is_tensor(value)) return;  // what else stands there is ignored
-            if (key.kind != Kind::text || key.size > kLongestName) {
+            if (key.kind != Kind::text || key.size > kLongestTensorName) {
                 problem = "a tensor's name is no text, or has more than 1024 bytes";
             } else if (pickle_.text(key).find('\0') != std::string_view::npos) {
                 problem = "the tensor name " + in_quotes(pickle_.text(key)) + " holds a zero byte";

@@ -132,11 +132,11 @@ class Weights::Builder {
                              detail::cat({detail::origin(state.source), "tensor ",
                                           detail::in_quotes(state.names[i]), " ", *problem}));
             }
-            // Whatever the strides of no elements are: nobody has to check arithmetic with them.
+            if (state.tensors[i].size() > 0) continue;
+            // The strides of no elements may be any numbers: nobody has to check arithmetic with
+            // them.
             Dims& strides = state.tensors[i].strides;
-            for (std::size_t axis = 0; state.tensors[i].size() == 0 && axis < strides.rank();
-                 ++axis)
-                strides[axis] = 0;
+            for (std::size_t axis = 0; axis < strides.rank(); ++axis) strides[axis] = 0;
         }
         const auto by_name = [](const TensorData& a, const TensorData& b) {
             return a.name < b.name;
