@@ -59,6 +59,8 @@ if(NOT LUMBAR_TEST_FOLDERS OR "build" IN_LIST LUMBAR_TEST_FOLDERS)
     get_target_property(json_include nlohmann_json::nlohmann_json INTERFACE_INCLUDE_DIRECTORIES)
     get_target_property(doctest_include doctest::doctest INTERFACE_INCLUDE_DIRECTORIES)
     get_target_property(eigen_include Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
+    lumbar_require(CLI11)
+    get_target_property(cli11_include CLI11::CLI11 INTERFACE_INCLUDE_DIRECTORIES)
     foreach(way add_subdirectory find_package fetch_content pkg_config include_folder single_header)
         add_test(
             NAME build.consumer.${way}
@@ -68,6 +70,7 @@ if(NOT LUMBAR_TEST_FOLDERS OR "build" IN_LIST LUMBAR_TEST_FOLDERS)
                 -D compiler=${CMAKE_CXX_COMPILER} -D generator=${CMAKE_GENERATOR}
                 -D xsimd=${xsimd_include} -D nlohmann_json=${json_include}
                 -D doctest=${doctest_include} -D eigen3=${eigen_include}
+                -D cli11=${cli11_include}
                 -D stb=${LUMBAR_STB_INCLUDE_DIR} "-D implicit=${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES}"
                 -P ${CMAKE_CURRENT_SOURCE_DIR}/build/consumer.cmake)
         set_tests_properties(build.consumer.${way} PROPERTIES LABELS build TIMEOUT 900
