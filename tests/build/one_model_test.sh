@@ -4,7 +4,6 @@
 set -eu
 [ -f "$SOURCE_DIR/include/lumbar/lumbar.hpp" ] || { echo "skipped: no lumbar.hpp"; exit 77; }
 [ "$CXX_ID" = GNU ] || { echo "skipped: the limit is for g++"; exit 77; }
-case $CXX_FLAGS in *-fsanitize*) echo "skipped: sanitizers cost time"; exit 77 ;; esac
 mkdir -p "$SCRATCH"
 # shellcheck disable=SC2086  # the flags are words
 "$MEASURE" 10 3.13 1024 \

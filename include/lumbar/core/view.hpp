@@ -60,7 +60,8 @@ struct BlockedLayout {
         return border.top * row() + std::ptrdiff_t{border.left} * lanes;
     }
     BlockedView view(float* memory) const {
-        return {memory + origin(), shape, lanes, border, row(), group(), image()};
+        return {
+            memory ? memory + origin() : nullptr, shape, lanes, border, row(), group(), image()};
     }
 };
 

@@ -22,9 +22,10 @@ inline std::size_t narrow_size(const BlockedView& v) {
     return static_cast<std::size_t>(v.shape.n * v.groups() * v.group / 2);
 }
 
-/// The copy of `v` in `memory`: without the other slices of a concatenation.
+/// The copy of `v` in `memory` (none: the layout alone): without the other slices of a
+/// concatenation.
 inline BlockedView narrow_view(BlockedView v, float* memory) {
-    v.data = memory + detail::plane_origin(v) / 2;
+    v.data = memory ? memory + detail::plane_origin(v) / 2 : nullptr;
     v.image = v.groups() * v.group / 2;
     v.lanes /= 2;
     v.row /= 2;

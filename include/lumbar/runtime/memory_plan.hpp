@@ -39,11 +39,12 @@ struct MemoryPlan {
 
     const Place& place(int node) const { return places[static_cast<std::size_t>(node)]; }
 
+    /// Without an arena: the layout alone.
     BlockedView view(int node, float* arena) const {
         const Place& p = place(node);
         const Buffer& b = buffers[static_cast<std::size_t>(p.buffer)];
-        BlockedView v = b.layout.view(arena + b.offset);
-        v.data += p.first_group * v.group;
+        BlockedView v = b.layout.view(arena ? arena + b.offset : nullptr);
+        if (arena) v.data += p.first_group * v.group;
         v.shape = p.shape;
         return v;
     }

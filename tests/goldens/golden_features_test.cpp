@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace features_test {
+namespace golden_features_test {
 
 using namespace lumbar;
 
@@ -138,4 +138,4 @@ TEST_SUITE("slow") {
     }
 }
 
-}  // namespace features_test
+}  // namespace golden_features_test

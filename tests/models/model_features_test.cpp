@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace features_test {
+namespace model_features_test {
 
 using namespace lumbar;
 
@@ -189,4 +189,4 @@ TEST_CASE("networks that convolve take output strides of 8 and 16; those that po
     CHECK(taken >= 18);
 }
 
-}  // namespace features_test
+}  // namespace model_features_test
