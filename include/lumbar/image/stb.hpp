@@ -66,12 +66,21 @@ inline void* stb_reallocate(void* block, size_t bytes) {
 #define STBI_NEON
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 at -O3 inlines the callbacks that pictures in memory have not, and misses their data; in
+// spite of the pragma above.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #if __has_include(<stb_image.h>)
 #include <stb_image.h>
 #elif __has_include(<stb/stb_image.h>)
 #include <stb/stb_image.h>
 #else
 #error "lumbar/image.hpp needs stb_image.h (libstb-dev, or https://github.com/nothings/stb)"
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
 #endif
 
 struct StbInfo {
