@@ -46,7 +46,7 @@ TEXT
         END { print "}\n}" }'
 } >app.cpp
 
-cmake -S . -B build -DCMAKE_CXX_COMPILER="$CXX" >cmake.log 2>&1 || { cat cmake.log; exit 1; }
+cmake -S . -B build -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_CXX_FLAGS= >cmake.log 2>&1 || { cat cmake.log; exit 1; }
 cmake --build build >build.log 2>&1 || { tail -n 40 build.log; exit 1; }
 ./build/app >out
 [ "$(grep -c '^snippet' out)" -eq "$count" ] || { cat out; exit 1; }
