@@ -6,6 +6,7 @@
 
 #include <lumbar/layers/depthwise_conv.hpp>
 #include <lumbar/layers/direct_conv.hpp>
+#include <lumbar/layers/gathered.hpp>
 #include <lumbar/layers/winograd_conv.hpp>
 
 #include <cstddef>
@@ -56,6 +57,15 @@ class ConvData {
     void run(const Conv& conv) const {
         conv.run(call_, packed_.data(), 0, conv.units(call_), scratch_.data());
     }
+    /// What a strided pointwise convolution reads, side by side; `conv` is the one without a
+    /// stride.
+    void run_gathered(const lumbar::DirectConv& conv, const lumbar::Extent& stride) const {
+        const lumbar::Extent size{to_.shape.h, to_.shape.w};
+        lumbar::ConvCall call = call_;
+        call.in = gathered_view(call_.in, size, scratch_.data());
+        gather_planes(call_.in, stride, call.in, 0, call_.in.shape.n * call_.in.groups());
+        conv.run(call, packed_.data(), 0, conv.units(call), nullptr);
+    }
     void run(const lumbar::DepthwiseConv& conv) const {
         const lumbar::DepthwiseCall call{call_.in, to_, call_.epilogue};
         conv.run(call, packed_.data(), 0, conv.units(call));
@@ -73,17 +83,27 @@ class ConvData {
 
 inline void direct_conv(benchmark::State& state, Isa& isa, const ConvLayer& layer) {
     const lumbar::KernelTable& kernels = isa.kernels();
-    const lumbar::ConvGeometry& g = layer.geometry;
+    lumbar::ConvGeometry g = layer.geometry;
     const lumbar::Shape out = layer.out();
+    const bool gathered = !layer.first && gather_pays(kernels, g);
+    if (gathered) g.stride = {};
     const int row_pixels = g.pointwise() ? static_cast<int>(out.pixels()) : out.w;
     const lumbar::DirectConv conv(
         kernels, g, {.plain_input = layer.first, .row_pixels = row_pixels, .destinations = {}});
-    const ConvData data(layer, kernels, conv.packed_size(), conv.scratch_size(out));
+    const std::size_t gathered_size =
+        static_cast<std::size_t>(lumbar::round_up(g.in_channels, kernels.lanes) * out.pixels());
+    const ConvData data(layer, kernels, conv.packed_size(),
+                        gathered ? gathered_size : conv.scratch_size(out));
     Work work = work_of(layer);
     const double biases = lumbar::round_up(g.out_channels, kernels.lanes);
     work.padded_flops = 2.0 * static_cast<double>(out.pixels()) *
                         (static_cast<double>(conv.packed_size()) - biases);
-    run(state, isa, work, [&] { data.run(conv); });
+    run(state, isa, work, [&] {
+        if (gathered)
+            data.run_gathered(conv, layer.geometry.stride);
+        else
+            data.run(conv);
+    });
 }
 
 inline void winograd_conv(benchmark::State& state, Isa& isa, const ConvLayer& layer,

@@ -63,4 +63,36 @@ TEST_CASE("compiled networks yield what their graphs mean, on every instruction 
     }
 }
 
+TEST_CASE("strided pointwise convolutions of many channels yield what they mean") {
+    Graph graph;
+    Value x = graph.input(3);
+    x = relu(conv<3>(x, "stem", {.out_channels = 20}));
+    x = conv<1>(x, "wide", {.out_channels = 512, .stride = 2});
+    graph.output(x + conv<1>(x, "mix", {.out_channels = 512}));
+    const Weights weights = synthetic_weights(graph);
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        for (const Shape shape : {Shape{1, 3, 9, 12}, Shape{2, 3, 7, 1}}) {
+            const Tensor image = synthetic_input(shape);
+            const auto want = oracle::interpret_outputs(graph, oracle::Array(image), weights);
+            for (const int threads : {1, 3}) {
+                const Network network = compile(graph, weights,
+                                                {.height = shape.h,
+                                                 .width = shape.w,
+                                                 .batch = shape.n,
+                                                 .threads = threads,
+                                                 .executor = nullptr,
+                                                 .kernels = kernels,
+                                                 .exact = false,
+                                                 .chooser = nullptr,
+                                                 .allow_extra_tensors = false});
+                int gathers = 0;
+                for (const auto& step : network.steps()) gathers += step->algorithm == "gather";
+                CHECK(gathers == (kernels->lanes > 1 && kernels->lanes < 16 ? 1 : 0));
+                CHECK(oracle::mismatch(want[0], network(image), kTolerance) == "");
+            }
+        }
+    }
+}
+
 }  // namespace random_networks_test

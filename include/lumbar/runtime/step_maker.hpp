@@ -86,7 +86,7 @@ class StepMaker {
     LUMBAR_COLD void make_conv(int id, const op::Conv& c, const Epilogue& epilogue) {
         const Node& node = plan_.graph.node(id);
         const int in = node.inputs[0];
-        const ConvGeometry geometry = geometry_of(c, shape(in));
+        ConvGeometry geometry = geometry_of(c, shape(in));
         if (plan_.memory.place(id).buffer < 0)
             return;  // the depthwise convolution after it does it
         if (is_depthwise(geometry, node)) {
@@ -112,8 +112,14 @@ class StepMaker {
             make_winograd(id, *tile, geometry, values);
             return;
         }
+        values.narrow = bfloat16 != nullptr;
+        values.gathered = !plain && !bfloat16 && gather_pays(*plan_.kernels, geometry);
+        if (values.gathered) {
+            add_gather(id, in, geometry.stride);
+            geometry.stride = {};
+        }
         const bool flat = geometry.pointwise() && !plain &&
-                          plan_.memory.view(in, nullptr).dense() &&
+                          (values.gathered || plan_.memory.view(in, nullptr).dense()) &&
                           plan_.memory.view(id, nullptr).dense();
         DirectConv layer(*plan_.kernels, geometry,
                          {.plain_input = plain,
@@ -124,7 +130,6 @@ class StepMaker {
         const std::string algorithm =
             plain ? cat({"plain ", layer.tile_groups()}) : direct_name(layer, bfloat16);
         PackedWeights packed = pack(node, layer, algorithm);
-        values.narrow = bfloat16 != nullptr;
         if (bfloat16) add_narrow(id, in, *bfloat16);
         const std::size_t scratch = layer.scratch_size(out);
         add(id, algorithm, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
@@ -133,6 +138,16 @@ class StepMaker {
 
     static std::string direct_name(const DirectConv& layer, const Bfloat16Kernels* bfloat16) {
         return cat({"direct ", (bfloat16 ? "bfloat16 " : ""), layer.tile_groups()});
+    }
+
+    /// The step that copies the pixels that the next one, which computes `id`, reads of `in`.
+    LUMBAR_COLD void add_gather(int id, int in, const Extent& stride) {
+        const GatherStep step{in, id, stride};
+        const RunContext context{&plan_.memory, nullptr, {nullptr, shape(0)}, nullptr, nullptr};
+        const BlockedView to = step.to(context);
+        plan_.shared_floats = std::max(
+            plan_.shared_floats, whole_lines(static_cast<std::size_t>(to.shape.n * to.image)));
+        add(id, "gather", step);
     }
 
     /// The step that rounds `in` to bfloat16 for the next one, which computes `id`.

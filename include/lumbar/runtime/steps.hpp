@@ -6,6 +6,7 @@
 #include <lumbar/layers/conv_depthwise.hpp>
 #include <lumbar/layers/depthwise_conv.hpp>
 #include <lumbar/layers/direct_conv.hpp>
+#include <lumbar/layers/gathered.hpp>
 #include <lumbar/layers/linear.hpp>
 #include <lumbar/layers/narrow.hpp>
 #include <lumbar/layers/pixelwise.hpp>
@@ -79,6 +80,26 @@ struct NarrowStep {
     }
 };
 
+/// Copies the pixels of a value that the strided pointwise convolution after it, which makes `out`,
+/// reads. Units: planes.
+struct GatherStep {
+    int in;
+    int out;
+    Extent stride;
+
+    BlockedView to(const RunContext& r) const {
+        const Shape& size = r.view(out).shape;
+        return gathered_view(r.view(in), {size.h, size.w}, r.shared);
+    }
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
+        const BlockedView v = r.view(in);
+        return std::int64_t{v.shape.n} * v.groups();
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        gather_planes(r.view(in), stride, to(r), begin, end);
+    }
+};
+
 /// The values that a convolution works on.
 struct ConvValues {
     int in;
@@ -86,7 +107,8 @@ struct ConvValues {
     int residual;  ///< below 0: none
     bool plain;
     Epilogue epilogue;
-    bool narrow = false;  ///< reads what a NarrowStep has made of `in`
+    bool narrow = false;    ///< reads what a NarrowStep has made of `in`
+    bool gathered = false;  ///< reads what a GatherStep has made of `in`
 };
 
 /// The call of a convolution in one run.
@@ -95,6 +117,9 @@ struct ConvRun {
         : out(r.view(values.out)) {
         if (!values.plain) call.in = r.view(values.in);
         if (values.narrow) call.in = narrow_view(call.in, r.shared);
+        if (values.gathered) {
+            call.in = gathered_view(call.in, {out.shape.h, out.shape.w}, r.shared);
+        }
         call.plain = r.input;
         call.out = {&out, 1};
         if (values.residual >= 0) {
