@@ -118,7 +118,8 @@ class StepReader {
         } else if (step.algorithm == "copy") {
             p.in = shape(copied(step.node, copies_[step.node]++));
             p.value_bytes = 2 * bytes_of(p.in);
-        } else if (step.algorithm.ends_with("transform")) {
+        } else if (step.algorithm.ends_with("transform") || step.algorithm == "gather" ||
+                   step.algorithm == "to bfloat16") {
             p.value_bytes = bytes_of(p.in);
             p.why = "for the next step";
             transformed_ = step.node;

@@ -9,7 +9,6 @@ include_guard()
 
 string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 set(flags "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}")
-string(REGEX REPLACE "-f(no-)?sanitize[^ ]*" "" flags "${flags}") # they change loops and sizes
 set(includes "-I${PROJECT_SOURCE_DIR}/include")
 foreach(target xsimd nlohmann_json::nlohmann_json)
     get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)

@@ -58,7 +58,7 @@ case $1 in newest_clang++ | libc++)  # the other flags with clang++
     exit 0
     ;;
 esac
-run -std=c++2b -O2 -fno-exceptions -fno-rtti -march=native -ffast-math
+run -std=c++2b -O2 -fno-exceptions -fno-rtti -ffast-math
 run -std=c++20 -O0 -march=native
 # Without optimisation g++'s intrinsics are macros. Only compiled: not every CPU runs it.
 if [ "$1" = g++ ] && [ "$(uname -m)" = x86_64 ]; then

@@ -7,6 +7,7 @@ function(run)
     execute_process(COMMAND ${ARGV} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
+unset(ENV{CXXFLAGS}) # of the build that this test belongs to
 file(REMOVE_RECURSE ${scratch})
 file(MAKE_DIRECTORY ${scratch})
 set(common -G ${generator} -D CMAKE_CXX_COMPILER=${compiler})

@@ -9,9 +9,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace random_networks_test {
@@ -63,34 +66,65 @@ TEST_CASE("compiled networks yield what their graphs mean, on every instruction 
     }
 }
 
-TEST_CASE("strided pointwise convolutions of many channels yield what they mean") {
+namespace {
+
+/// Compiles and runs `graph` on one and on three threads with every set of kernels, compares with
+/// what it means, and counts the steps of that algorithm.
+void check_steps(const Graph& graph, const Shape& shape, const std::string& algorithm,
+                 const std::function<int(const KernelTable&)>& expected) {
+    const Weights weights = synthetic_weights(graph);
+    const Tensor image = synthetic_input(shape);
+    const auto want = oracle::interpret_outputs(graph, oracle::Array(image), weights);
+    CAPTURE(to_string(shape));
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        Tensor first;
+        for (const int threads : {1, 3}) {
+            CAPTURE(threads);
+            const Network network = compile(graph, weights,
+                                            {.height = shape.h,
+                                             .width = shape.w,
+                                             .batch = shape.n,
+                                             .threads = threads,
+                                             .executor = nullptr,
+                                             .kernels = kernels,
+                                             .exact = false,
+                                             .chooser = nullptr,
+                                             .allow_extra_tensors = false});
+            int found = 0;
+            for (const auto& step : network.steps()) found += step->algorithm == algorithm;
+            CHECK(found == expected(*kernels));
+            Tensor got = network(image);
+            CHECK(oracle::mismatch(want[0], got, kTolerance) == "");
+            if (threads == 1)
+                first = std::move(got);
+            else
+                CHECK(std::equal(first.view().values().begin(), first.view().values().end(),
+                                 got.view().values().begin(), oracle::same_bits));
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("strided pointwise convolutions of many channels read gathered pixels") {
     Graph graph;
     Value x = graph.input(3);
     x = relu(conv<3>(x, "stem", {.out_channels = 20}));
     x = conv<1>(x, "wide", {.out_channels = 512, .stride = 2});
     graph.output(x + conv<1>(x, "mix", {.out_channels = 512}));
-    const Weights weights = synthetic_weights(graph);
-    for (const KernelTable* kernels : oracle::kernel_tables()) {
-        CAPTURE(std::string(kernels->isa));
-        for (const Shape shape : {Shape{1, 3, 9, 12}, Shape{2, 3, 7, 1}}) {
-            const Tensor image = synthetic_input(shape);
-            const auto want = oracle::interpret_outputs(graph, oracle::Array(image), weights);
-            for (const int threads : {1, 3}) {
-                const Network network = compile(graph, weights,
-                                                {.height = shape.h,
-                                                 .width = shape.w,
-                                                 .batch = shape.n,
-                                                 .threads = threads,
-                                                 .executor = nullptr,
-                                                 .kernels = kernels,
-                                                 .exact = false,
-                                                 .chooser = nullptr,
-                                                 .allow_extra_tensors = false});
-                int gathers = 0;
-                for (const auto& step : network.steps()) gathers += step->algorithm == "gather";
-                CHECK(gathers == (kernels->lanes > 1 && kernels->lanes < 16 ? 1 : 0));
-                CHECK(oracle::mismatch(want[0], network(image), kTolerance) == "");
-            }
+    // From a slice of a concatenation with a border, with a residual, into a border.
+    Graph woven;
+    x = woven.input(3);
+    const Value slice = relu(conv<3>(x, "second", {.out_channels = 24}));
+    const Value both = concat({conv<3>(x, "first", {.out_channels = 16}), slice});
+    const Value other = conv<3>(both, "down", {.out_channels = 512, .stride = 2});
+    x = relu(conv<1>(slice, "wide", {.out_channels = 512, .stride = 2}) + other);
+    woven.output(conv<3>(x, "after", {.out_channels = 8}));
+    for (const Shape shape : {Shape{1, 3, 9, 12}, Shape{2, 3, 7, 1}, Shape{2, 3, 17, 30}}) {
+        for (const Graph* g : {&graph, &woven}) {
+            check_steps(*g, shape, "gather",
+                        [](const KernelTable& k) { return k.lanes > 1 && k.lanes < 16 ? 1 : 0; });
         }
     }
 }

@@ -113,9 +113,12 @@ class StepMaker {
             return;
         }
         values.narrow = bfloat16 != nullptr;
+        Shape read = shape(in);
         values.gathered = !plain && !bfloat16 && gather_pays(*plan_.kernels, geometry);
         if (values.gathered) {
             add_gather(id, in, geometry.stride);
+            read.h = out.h;
+            read.w = out.w;
             geometry.stride = {};
         }
         const bool flat = geometry.pointwise() && !plain &&
@@ -125,7 +128,7 @@ class StepMaker {
                          {.plain_input = plain,
                           .row_pixels = flat ? out.h * out.w : out.w,
                           .destinations = {},
-                          .bands = bands_for(geometry, shape(in), out),
+                          .bands = bands_for(geometry, read, out),
                           .bfloat16 = bfloat16});
         const std::string algorithm =
             plain ? cat({"plain ", layer.tile_groups()}) : direct_name(layer, bfloat16);
