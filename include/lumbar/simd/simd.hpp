@@ -348,23 +348,41 @@ LUMBAR_ALWAYS_INLINE float reduce_add(const Vector<Arch>& v) {
     }
 }
 
+// Where xsimd's functions of these have to stand back for the C library's.
+#if defined(__clang__) && defined(__FAST_MATH__) && defined(__SSE2__) && !defined(__SSE4_1__)
+// Without an instruction for it, xsimd rounds by x + 2^23 - 2^23, which clang's -ffast-math makes
+// x.
+#define LUMBAR_SCALAR_EXP 1
+#define LUMBAR_SCALAR_POW 1
+#elif defined(__AVX512F__) && !defined(__OPTIMIZE__)
+// xsimd 8.1's pow does not compile for AVX-512 without optimisation.
+#define LUMBAR_SCALAR_POW 1
+#endif
+
 /// exp(x), a few units in the last place.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> exp(const Vector<Arch>& x) {
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return std::exp(x);
     } else {
+#if defined(LUMBAR_SCALAR_EXP)
+        alignas(64) float a[static_cast<std::size_t>(lanes<Arch>)];
+        simd::store<Arch>(a, x);
+        for (int i = 0; i < lanes<Arch>; ++i) a[i] = std::exp(a[i]);
+        return simd::load<Arch>(a);
+#else
         return xsimd::exp(x);
+#endif
     }
 }
 
-/// x ^ p for positive x. (xsimd 8.1's does not compile for AVX-512 without optimisation.)
+/// x ^ p for positive x.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> pow(const Vector<Arch>& x, const Vector<Arch>& p) {
     if constexpr (std::is_same_v<Arch, Scalar>) {
         return std::pow(x, p);
     } else {
-#if defined(__AVX512F__) && !defined(__OPTIMIZE__)
+#if defined(LUMBAR_SCALAR_POW)
         alignas(64) float a[static_cast<std::size_t>(lanes<Arch>)],
             b[static_cast<std::size_t>(lanes<Arch>)];
         simd::store<Arch>(a, x);
@@ -376,6 +394,9 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> pow(const Vector<Arch>& x, const Vector<Arch>&
 #endif
     }
 }
+
+#undef LUMBAR_SCALAR_EXP
+#undef LUMBAR_SCALAR_POW
 
 }  // namespace simd
 LUMBAR_NAMESPACE_END
