@@ -8,6 +8,7 @@
 #include <lumbar/layers/direct_conv.hpp>
 #include <lumbar/layers/gathered.hpp>
 #include <lumbar/layers/winograd_conv.hpp>
+#include <lumbar/runtime/algorithm.hpp>
 
 #include <cstddef>
 #include <string>
@@ -62,7 +63,7 @@ class ConvData {
     void run_gathered(const lumbar::DirectConv& conv, const lumbar::Extent& stride) const {
         const lumbar::Extent size{to_.shape.h, to_.shape.w};
         lumbar::ConvCall call = call_;
-        call.in = gathered_view(call_.in, size, scratch_.data());
+        call.in = gathered_layout(call_.in, size).view(scratch_.data());
         gather_planes(call_.in, stride, call.in, 0, call_.in.shape.n * call_.in.groups());
         conv.run(call, packed_.data(), 0, conv.units(call), nullptr);
     }
@@ -90,10 +91,9 @@ inline void direct_conv(benchmark::State& state, Isa& isa, const ConvLayer& laye
     const int row_pixels = g.pointwise() ? static_cast<int>(out.pixels()) : out.w;
     const lumbar::DirectConv conv(
         kernels, g, {.plain_input = layer.first, .row_pixels = row_pixels, .destinations = {}});
-    const std::size_t gathered_size =
-        static_cast<std::size_t>(lumbar::round_up(g.in_channels, kernels.lanes) * out.pixels());
+    const lumbar::BlockedLayout copy{{1, g.in_channels, out.h, out.w}, kernels.lanes, {}};
     const ConvData data(layer, kernels, conv.packed_size(),
-                        gathered ? gathered_size : conv.scratch_size(out));
+                        gathered ? static_cast<std::size_t>(copy.size()) : conv.scratch_size(out));
     Work work = work_of(layer);
     const double biases = lumbar::round_up(g.out_channels, kernels.lanes);
     work.padded_flops = 2.0 * static_cast<double>(out.pixels()) *

@@ -60,6 +60,7 @@ case $1 in newest_clang++ | libc++)  # the other flags with clang++
 esac
 run -std=c++2b -O2 -fno-exceptions -fno-rtti -ffast-math
 run -std=c++20 -O0 -march=native
+run -std=c++20 -O2 -march=native -ffast-math
 # Without optimisation g++'s intrinsics are macros. Only compiled: not every CPU runs it.
 if [ "$1" = g++ ] && [ "$(uname -m)" = x86_64 ]; then
     compile -std=c++20 -O0 -march=x86-64-v4 -c "$SOURCE_DIR/tests/build/consumer/main.cpp" -o /dev/null

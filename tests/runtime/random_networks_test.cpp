@@ -27,6 +27,20 @@ namespace {
 /// few roundings (2^-24 = 6e-8) and passes on what came before; hundreds are allowed.
 constexpr double kTolerance = 2e-5;
 
+Network compiled(const Graph& graph, const Weights& weights, const Shape& shape, int threads,
+                 const KernelTable* kernels) {
+    return compile(graph, weights,
+                   {.height = shape.h,
+                    .width = shape.w,
+                    .batch = shape.n,
+                    .threads = threads,
+                    .executor = nullptr,
+                    .kernels = kernels,
+                    .exact = false,
+                    .chooser = nullptr,
+                    .allow_extra_tensors = false});
+}
+
 }  // namespace
 
 TEST_CASE("compiled networks yield what their graphs mean, on every instruction set") {
@@ -40,16 +54,8 @@ TEST_CASE("compiled networks yield what their graphs mean, on every instruction 
             const Shape shape{1 + static_cast<int>(seed % 3), graph.node(0).channels,
                               1 + static_cast<int>(seed % 9), 3 + static_cast<int>(seed % 17)};
             const Tensor image = synthetic_input(shape);
-            const Network network = compile(graph, weights,
-                                            {.height = shape.h,
-                                             .width = shape.w,
-                                             .batch = shape.n,
-                                             .threads = 1 + static_cast<int>(seed % 3),
-                                             .executor = nullptr,
-                                             .kernels = kernels,
-                                             .exact = false,
-                                             .chooser = nullptr,
-                                             .allow_extra_tensors = false});
+            const Network network =
+                compiled(graph, weights, shape, 1 + static_cast<int>(seed % 3), kernels);
             const auto want = oracle::interpret_outputs(graph, oracle::Array(image), weights);
             Workspace workspace = network.workspace();
             REQUIRE(workspace.outputs() == static_cast<int>(want.size()));
@@ -81,16 +87,7 @@ void check_steps(const Graph& graph, const Shape& shape, const std::string& algo
         Tensor first;
         for (const int threads : {1, 3}) {
             CAPTURE(threads);
-            const Network network = compile(graph, weights,
-                                            {.height = shape.h,
-                                             .width = shape.w,
-                                             .batch = shape.n,
-                                             .threads = threads,
-                                             .executor = nullptr,
-                                             .kernels = kernels,
-                                             .exact = false,
-                                             .chooser = nullptr,
-                                             .allow_extra_tensors = false});
+            const Network network = compiled(graph, weights, shape, threads, kernels);
             int found = 0;
             for (const auto& step : network.steps()) found += step->algorithm == algorithm;
             CHECK(found == expected(*kernels));

@@ -85,7 +85,7 @@
 // g++'s AddressSanitizer: g++ 12 loses the frame of a function that is compiled for size (with
 // -march=x86-64-v3 those of 256 to 1024 bytes: their shadow is cleared by `rep stos`, and the frame
 // is not given back), until each call looks through a full store of frames, which is 15 times as
-// slow where a pickle has millions of operations. (Seen with g++; the tests under AddressSanitizer
+// slow where a pickle has millions of operations. (No test builds it: those under AddressSanitizer
 // are clang's.)
 #if defined(__SANITIZE_ADDRESS__)
 #define LUMBAR_COLD __attribute__((noinline))

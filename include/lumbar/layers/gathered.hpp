@@ -5,7 +5,6 @@
 
 #include <lumbar/core/geometry.hpp>
 #include <lumbar/core/view.hpp>
-#include <lumbar/kernels/table.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -13,28 +12,12 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// Whether the copy is worth it: pixels of less than a line, and many blocks of output channels
-/// that would read them.
-inline bool gather_pays(const KernelTable& kernels, const ConvGeometry& g) {
-    constexpr int kLine = kAlignment / sizeof(float);
-    return g.kernel == Extent{1, 1} && g.padding == Padding{} && g.stride != Extent{1, 1} &&
-           g.groups == 1 && kernels.lanes > 1 && kernels.lanes < kLine &&
-           g.out_channels >= 32 * kernels.lanes;
+/// Of the copy of `v`: `size` pixels, without a border.
+inline BlockedLayout gathered_layout(const BlockedView& v, const Extent& size) {
+    return {{v.shape.n, v.shape.c, size.h, size.w}, v.lanes, {}};
 }
 
-/// The copy of `v` in `memory`: `size` pixels, without a border.
-inline BlockedView gathered_view(BlockedView v, const Extent& size, float* memory) {
-    v.data = memory;
-    v.shape.h = size.h;
-    v.shape.w = size.w;
-    v.border = {};
-    v.row = std::ptrdiff_t{size.w} * v.lanes;
-    v.group = size.h * v.row;
-    v.image = v.groups() * v.group;
-    return v;
-}
-
-/// Copies planes [begin, end) of all images' groups of channels.
+/// Copies planes [begin, end) of all images' groups of channels to a view of the gathered layout.
 inline void gather_planes(const BlockedView& from, const Extent& stride, const BlockedView& to,
                           std::int64_t begin, std::int64_t end) noexcept {
     const std::ptrdiff_t step = std::ptrdiff_t{stride.w} * from.lanes;

@@ -145,12 +145,11 @@ class StepMaker {
 
     /// The step that copies the pixels that the next one, which computes `id`, reads of `in`.
     LUMBAR_COLD void add_gather(int id, int in, const Extent& stride) {
-        const GatherStep step{in, id, stride};
-        const RunContext context{&plan_.memory, nullptr, {nullptr, shape(0)}, nullptr, nullptr};
-        const BlockedView to = step.to(context);
-        plan_.shared_floats = std::max(
-            plan_.shared_floats, whole_lines(static_cast<std::size_t>(to.shape.n * to.image)));
-        add(id, "gather", step);
+        const BlockedLayout copy =
+            gathered_layout(plan_.memory.view(in, nullptr), {shape(id).h, shape(id).w});
+        plan_.shared_floats =
+            std::max(plan_.shared_floats, whole_lines(static_cast<std::size_t>(copy.size())));
+        add(id, "gather", GatherStep{in, id, stride});
     }
 
     /// The step that rounds `in` to bfloat16 for the next one, which computes `id`.

@@ -89,7 +89,7 @@ struct GatherStep {
 
     BlockedView to(const RunContext& r) const {
         const Shape& size = r.view(out).shape;
-        return gathered_view(r.view(in), {size.h, size.w}, r.shared);
+        return gathered_layout(r.view(in), {size.h, size.w}).view(r.shared);
     }
     LUMBAR_COLD std::int64_t units(const RunContext& r) const {
         const BlockedView v = r.view(in);
@@ -118,7 +118,7 @@ struct ConvRun {
         if (!values.plain) call.in = r.view(values.in);
         if (values.narrow) call.in = narrow_view(call.in, r.shared);
         if (values.gathered) {
-            call.in = gathered_view(call.in, {out.shape.h, out.shape.w}, r.shared);
+            call.in = gathered_layout(call.in, {out.shape.h, out.shape.w}).view(r.shared);
         }
         call.plain = r.input;
         call.out = {&out, 1};

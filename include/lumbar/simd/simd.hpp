@@ -350,8 +350,7 @@ LUMBAR_ALWAYS_INLINE float reduce_add(const Vector<Arch>& v) {
 
 // Where xsimd's functions of these have to stand back for the C library's.
 #if defined(__clang__) && defined(__FAST_MATH__) && defined(__SSE2__) && !defined(__SSE4_1__)
-// Without an instruction for it, xsimd rounds by x + 2^23 - 2^23, which clang's -ffast-math makes
-// x.
+// Without an instruction for it, xsimd rounds by x + 2^23 - 2^23, which clang's -ffast-math undoes.
 #define LUMBAR_SCALAR_EXP 1
 #define LUMBAR_SCALAR_POW 1
 #elif defined(__AVX512F__) && !defined(__OPTIMIZE__)
