@@ -16,7 +16,7 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// The transforms of n = `Inputs` (4, 6 or 10). 1 stands for no transform along an axis.
+/// The transforms of n = `Inputs` (4, 6, 8 or 10). 1 stands for no transform along an axis.
 template <int Inputs>
 struct WinogradPoints {
     static constexpr int pairs = (Inputs - 2) / 2;
@@ -61,6 +61,8 @@ constexpr WinogradPoints<Inputs> winograd_points() {
         return {{1.0}};
     } else if constexpr (Inputs == 6) {
         return {{root / 2, root}};
+    } else if constexpr (Inputs == 8) {
+        return {{0.5, 1.0, 2.0}};
     } else {
         static_assert(Inputs == 10);
         return {{0.45, 0.8, 1.25, 2.4}};

@@ -240,16 +240,16 @@ struct WinogradTile {
 };
 
 namespace detail {
-template <class Arch, int Outputs, int Taps>
-constexpr WinogradTile square_winograd_tile() {
-    constexpr int n = Outputs + Taps - 1;
-    return {Outputs,
-            Outputs,
+template <class Arch, int Rows, int Columns, int Taps>
+constexpr WinogradTile winograd_tile() {
+    constexpr int h = Rows + Taps - 1, w = Columns + Taps - 1;
+    return {Rows,
+            Columns,
             Taps,
             Taps,
-            &winograd_filter_tile<Arch, n, Taps, n, Taps>,
-            &winograd_input<Arch, n, n>,
-            &winograd_output<Arch, n, Outputs, n, Outputs>};
+            &winograd_filter_tile<Arch, h, Taps, w, Taps>,
+            &winograd_input<Arch, h, w>,
+            &winograd_output<Arch, h, Rows, w, Columns>};
 }
 
 /// Along a row (`taps_h` is 1) or a column: the same functions.
@@ -266,21 +266,22 @@ constexpr WinogradTile linear_winograd_tile(bool column) {
 }
 }  // namespace detail
 
-/// F(4x4, 3x3), F(2x2, 3x3), F(2x2, 5x5); along one axis F(4, 7) and F(4, 3). Without the last
-/// five, which are null, for SSE and the scalar type: what they are worth there is not worth
-/// compiling.
-using WinogradTileTable = std::array<WinogradTile, 7>;
+/// F(4x4, 3x3), F(2x2, 3x3), F(4x6, 3x3), F(2x2, 5x5); along one axis F(4, 7) and F(4, 3). Without
+/// the last six, which are null, for SSE and the scalar type: what they are worth there is not
+/// worth compiling.
+using WinogradTileTable = std::array<WinogradTile, 8>;
 
 template <class Arch>
 constexpr WinogradTileTable winograd_tiles() {
-    WinogradTileTable table{detail::square_winograd_tile<Arch, 4, 3>(),
-                            detail::square_winograd_tile<Arch, 2, 3>()};
+    WinogradTileTable table{detail::winograd_tile<Arch, 4, 4, 3>(),
+                            detail::winograd_tile<Arch, 2, 2, 3>()};
     if constexpr (simd::lanes < Arch >> 4 || simd::registers<Arch> >= 32) {
-        table[2] = detail::square_winograd_tile<Arch, 2, 5>();
-        table[3] = detail::linear_winograd_tile<Arch, 4, 7>(false);
-        table[4] = detail::linear_winograd_tile<Arch, 4, 7>(true);
-        table[5] = detail::linear_winograd_tile<Arch, 4, 3>(false);
-        table[6] = detail::linear_winograd_tile<Arch, 4, 3>(true);
+        table[2] = detail::winograd_tile<Arch, 4, 6, 3>();
+        table[3] = detail::winograd_tile<Arch, 2, 2, 5>();
+        table[4] = detail::linear_winograd_tile<Arch, 4, 7>(false);
+        table[5] = detail::linear_winograd_tile<Arch, 4, 7>(true);
+        table[6] = detail::linear_winograd_tile<Arch, 4, 3>(false);
+        table[7] = detail::linear_winograd_tile<Arch, 4, 3>(true);
     }
     return table;
 }

@@ -2,11 +2,14 @@
 // of tiles is transformed for all input channels; then, for a few groups of output channels at a
 // time, one multiplication of matrices per point and the transform of the results.
 //
-//     for each block of tiles:                                 V: points x in channels x tiles (L2)
-//         for each input group, tile:      input transform -> V
-//         for each pair of output groups:
-//             for each point:              V[point] x weights[point] -> M     (conv_tile)
-//             for each tile:               M -> output transform, bias, residual, activation
+//     for each block of tiles:                                      V: points x in channels x tiles
+//         for each input group, tile:           input transform -> V
+//         for each unit of output groups:
+//             for each point, few groups:       V[point] x weights[point] -> M     (conv_tile)
+//             for each tile:                    M -> output transform, bias, residual, activation
+//
+// A unit is those few groups, the width of a tile of the multiplication, where V stays in L2 while
+// all units read it; else it is all groups, which read one point of V at a time.
 //
 // The tiles of all images are numbered row by row. Tiles that reach beyond the image read a copy
 // that is filled up with zeros, so no value needs a wider border, and write no pixel outside it.
@@ -65,18 +68,28 @@ class WinogradConv {
         if (blocks < 4 * threads) blocks = round_up(blocks, threads);
         blocks_ = EvenSplit{tiles, std::min(blocks, tiles)};
         block_tiles_ = ceil_div(tiles, blocks_.runs);
+        unit_groups_ = tile_groups_;
+        // Not where threads share the units. (Zen 1, VGG-16: 0.86 to 0.98 of the time by layer on
+        // one thread, 1.0 to 1.2 where two divide the groups.)
+        constexpr std::ptrdiff_t kMostFloats = std::ptrdiff_t{448} * 1024 / sizeof(float);
+        if (threads == 1 &&
+            std::ptrdiff_t{tile.points()} * in_groups_ * lanes * block_tiles_ > kMostFloats) {
+            unit_groups_ = out_groups_;
+        }
         // One line more than a round number: points that are a multiple of 4 KiB apart would
         // compete for the same few lines of the cache.
         v_point_ = (std::ptrdiff_t{in_groups_} * block_tiles_ + 1) * lanes;
-        m_point_ = (std::ptrdiff_t{tile_groups_} * block_tiles_ + 1) * lanes;
+        m_point_ = (std::ptrdiff_t{unit_groups_} * block_tiles_ + 1) * lanes;
     }
 
     const ConvGeometry& geometry() const { return geometry_; }
     int tile_groups() const { return tile_groups_; }
+    /// With the tile and its groups, the format of the packed weights.
+    int unit_groups() const { return unit_groups_; }
     int blocks() const { return blocks_.runs; }
 
-    /// Floats of packed weights and biases: [block of output channels][point][in channel][lane of
-    /// the block's groups], then the biases of all channels, then zeros.
+    /// Floats of packed weights and biases: [unit][point][few groups of the unit][in channel][lane
+    /// of those groups], then the biases of all channels, then zeros.
     std::size_t packed_size() const {
         return static_cast<std::size_t>(bias_at() + round_up(geometry_.out_channels, lanes()) +
                                         std::ptrdiff_t{tile_groups_} * lanes());
@@ -92,16 +105,19 @@ class WinogradConv {
             const int count = std::min(lanes(), geometry_.out_channels - channel);
             const std::vector<float> filters =
                 read_filters(read_filter, channel, count, size, packed + bias_at() + channel);
-            const int first_group = group / tile_groups_ * tile_groups_;
-            const int groups = std::min(tile_groups_, out_groups_ - first_group);
-            const std::ptrdiff_t width = std::ptrdiff_t{groups} * lanes();
-            float* to = packed + block_at(first_group) + channel - first_group * lanes();
+            const int unit = group / unit_groups_ * unit_groups_;
+            const int first = group / tile_groups_ * tile_groups_;
+            const std::ptrdiff_t point = groups_of_unit(unit) * group_weights();
+            const std::ptrdiff_t width =
+                std::ptrdiff_t{std::min(tile_groups_, out_groups_ - first)} * lanes();
+            float* to = packed + unit_at(unit) + (first - unit) * group_weights() +
+                        (group - first) * lanes();
             for (std::int64_t c = 0; c < in_channels; ++c, to += width) {
                 for (int i = 0; i < count; ++i) {
                     double transformed[kMaxPoints];
                     tile_->filter(filters.data() + i * size + c * taps, transformed);
                     for (int p = 0; p < points; ++p) {
-                        to[p * in_channels * width + i] = static_cast<float>(transformed[p]);
+                        to[p * point + i] = static_cast<float>(transformed[p]);
                     }
                 }
             }
@@ -125,7 +141,7 @@ class WinogradConv {
         float* const products = scratch + transformed_size();
         for (int block = static_cast<int>(begin); block < static_cast<int>(end); ++block) {
             for (int g = 0; g < in_groups_; ++g) transform(call, block, g, scratch);
-            for (int g = 0; g < out_groups_; g += tile_groups_) {
+            for (int g = 0; g < out_groups_; g += unit_groups_) {
                 multiply(call, packed, block, g, scratch, products);
             }
         }
@@ -143,19 +159,19 @@ class WinogradConv {
         }
     }
     std::int64_t multiply_units() const {
-        return std::int64_t{ceil_div(out_groups_, tile_groups_)} * blocks_.runs;
+        return std::int64_t{ceil_div(out_groups_, unit_groups_)} * blocks_.runs;
     }
     void run_multiply(const ConvCall& call, const float* packed, std::int64_t begin,
                       std::int64_t end, const float* transformed, float* products) const noexcept {
         for (std::int64_t unit = begin; unit < end; ++unit) {
             const int block = static_cast<int>(unit % blocks_.runs);
-            multiply(call, packed, block, static_cast<int>(unit / blocks_.runs) * tile_groups_,
+            multiply(call, packed, block, static_cast<int>(unit / blocks_.runs) * unit_groups_,
                      transformed + static_cast<std::size_t>(block) * transformed_size(), products);
         }
     }
 
    private:
-    static constexpr int kMaxPoints = 36;
+    static constexpr int kMaxPoints = 48;
 
     /// Tiles of a block, as many as keep V and M in half a megabyte; more where the weights are so
     /// many that reading them again for each block costs more than a larger V.
@@ -167,10 +183,12 @@ class WinogradConv {
     }
 
     int lanes() const { return kernels_->lanes; }
-    std::ptrdiff_t block_at(int first_group) const {
-        return std::ptrdiff_t{tile_->points()} * geometry_.in_channels * first_group * lanes();
-    }
-    std::ptrdiff_t bias_at() const { return block_at(out_groups_); }
+    /// Weights of a group of output channels, of one point.
+    std::ptrdiff_t group_weights() const { return std::ptrdiff_t{geometry_.in_channels} * lanes(); }
+    /// Groups in the unit that starts at `group`.
+    int groups_of_unit(int group) const { return std::min(unit_groups_, out_groups_ - group); }
+    std::ptrdiff_t unit_at(int group) const { return group * tile_->points() * group_weights(); }
+    std::ptrdiff_t bias_at() const { return unit_at(out_groups_); }
 
     /// What the tile's functions take as the distance between rows.
     std::ptrdiff_t row_of(std::ptrdiff_t row) const { return tile_->along_row() ? lanes() : row; }
@@ -213,36 +231,39 @@ class WinogradConv {
         }
     }
 
-    /// A few groups of output channels, from `group` on, of a block of tiles.
-    void multiply(const ConvCall& call, const float* packed, int block, int group,
+    /// The unit of output channels that starts at `unit`, of a block of tiles.
+    void multiply(const ConvCall& call, const float* packed, int block, int unit,
                   const float* transformed, float* products) const noexcept {
         const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
-        const int groups = std::min(tile_groups_, out_groups_ - group);
+        const int width = groups_of_unit(unit);
         ConvTile t;
-        t.weights = packed + block_at(group);
+        t.weights = packed + unit_at(unit);
         t.bias = packed + bias_at() + round_up(geometry_.out_channels, lanes());
         t.set_pointwise(geometry_.in_channels, lanes(), std::ptrdiff_t{block_tiles_} * lanes());
         t.step = lanes();
         t.out_group = std::ptrdiff_t{block_tiles_} * lanes();
-        const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
-        const std::ptrdiff_t weights = std::ptrdiff_t{geometry_.in_channels} * groups * lanes();
-        const int lines = ceil_div(groups * lanes(), static_cast<int>(kAlignment / sizeof(float)));
-        const bool last = group + groups == out_groups_;
         for (int i = 0; i < tile_->points(); ++i) {
-            for (int run = 0; run < split.runs; ++run) {
-                const int from = split.start(run), pixels = split.start(run + 1) - from;
-                const std::ptrdiff_t at = std::ptrdiff_t{from} * lanes();
-                t.fetch_next(last && i + 1 == tile_->points() ? nullptr : t.weights + weights,
-                             geometry_.in_channels, lines, run, split.runs);
-                kernels_->conv[static_cast<std::size_t>(groups -
-                                                        1)][static_cast<std::size_t>(pixels - 1)](
-                    t, transformed + i * v_point_ + at, products + i * m_point_ + at, nullptr);
+            for (int g = 0; g < width; g += tile_groups_) {
+                const int groups = std::min(tile_groups_, width - g);
+                const float* const next = t.weights + groups * group_weights();
+                const bool last = next == packed + bias_at();
+                const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
+                const int lines =
+                    ceil_div(groups * lanes(), static_cast<int>(kAlignment / sizeof(float)));
+                for (int run = 0; run < split.runs; ++run) {
+                    const int from = split.start(run), pixels = split.start(run + 1) - from;
+                    const std::ptrdiff_t at = std::ptrdiff_t{from} * lanes();
+                    t.fetch_next(last ? nullptr : next, geometry_.in_channels, lines, run,
+                                 split.runs);
+                    kernels_->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(
+                        pixels - 1)](t, transformed + i * v_point_ + at,
+                                     products + i * m_point_ + g * t.out_group + at, nullptr);
+                }
+                t.weights = next;
             }
-            t.weights += weights;
         }
-        for (int g = 0; g < groups; ++g) {
-            store(call, packed + bias_at(), first, count, group + g,
-                  products + std::ptrdiff_t{g} * block_tiles_ * lanes());
+        for (int g = 0; g < width; ++g) {
+            store(call, packed + bias_at(), first, count, unit + g, products + g * t.out_group);
         }
     }
 
@@ -278,7 +299,8 @@ class WinogradConv {
     int tiles_x_ = 0;
     int in_groups_ = 0;
     int out_groups_ = 0;
-    int tile_groups_ = 1;
+    int tile_groups_ = 1;  ///< of output channels in a tile of the multiplication
+    int unit_groups_ = 1;  ///< and in a unit: as many, or all
     EvenSplit blocks_{};
     int block_tiles_ = 0;
     std::ptrdiff_t v_point_ = 0;  ///< from one point to the next

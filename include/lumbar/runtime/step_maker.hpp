@@ -206,7 +206,7 @@ class StepMaker {
         WinogradConv layer(*plan_.kernels, tile, geometry, shape(id), threads);
         const std::string algorithm =
             cat({"winograd ", tile.out_rows, "x", tile.out_columns, " ", layer.tile_groups()});
-        PackedWeights packed = pack(node, layer, algorithm);
+        PackedWeights packed = pack(node, layer, cat({algorithm, " of ", layer.unit_groups()}));
         if (threads == 1 || layer.blocks() >= 2 * threads) {
             const std::size_t scratch = layer.scratch_size();
             add(id, algorithm, ConvStep<WinogradConv>{std::move(layer), std::move(packed), values},
