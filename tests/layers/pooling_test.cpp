@@ -75,6 +75,9 @@ constexpr Case kCases[] = {
     {{1, 4, 9, 10}, {2, 2}, {3, 4}},
     {{1, 4, 7, 7}, {7, 7}, {1, 1}},
     {{1, 3, 9, 11}, {2, 3}, {1, 2}, {1, 0, 0, 1}},
+    // Rows and windows wider than the strip of the kernel.
+    {{1, 3, 4, 150}, {3, 3}, {1, 1}, {1, 1, 1, 1}},
+    {{1, 3, 3, 160}, {2, 70}, {1, 9}, {1, 30, 1, 30}},
 };
 
 }  // namespace
@@ -133,6 +136,8 @@ TEST_CASE("maximum pooling may be dilated") {
                               .ceil_mode = ceil_mode},
                              x) == "");
         }
+        CHECK(check_pool(*kernels, {.kernel = {2, 40}, .stride = {1, 3}, .dilation = {1, 2}},
+                         oracle::random_tensor({1, 3, 4, 150}, 3)) == "");
     }
 }
 
