@@ -118,6 +118,9 @@ class StepReader {
         } else if (step.algorithm == "copy") {
             p.in = shape(copied(step.node, copies_[step.node]++));
             p.value_bytes = 2 * bytes_of(p.in);
+        } else if (step.algorithm == "gate") {
+            p.weight_bytes = weight_bytes(node);
+            p.why = "into the next step's weights";
         } else if (step.algorithm.ends_with("transform") || step.algorithm == "gather" ||
                    step.algorithm == "to bfloat16") {
             p.value_bytes = bytes_of(p.in);

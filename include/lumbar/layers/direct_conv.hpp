@@ -31,6 +31,7 @@ struct ConvCall {
     std::span<const BlockedView> out{};     ///< the destinations, in the plan's order
     const BlockedView* residual = nullptr;  ///< added before the activation; one destination only
     Epilogue epilogue{};
+    std::size_t image_weights = 0;  ///< from one image's weights to the next; 0: all have the same
 };
 
 class DirectConv {
@@ -160,6 +161,33 @@ class DirectConv {
             (std::int64_t{block} * call.out[0].shape.n + image) * rows.count * rows.runs;
         run_blocked(call, packed, first + std::int64_t{begin} * rows.runs,
                     first + std::int64_t{end} * rows.runs);
+    }
+
+    /// Of a pointwise convolution of floats: writes weights for each image, packed as `packed`,
+    /// that make of the image what these make of the image times its `gate` (1x1); see
+    /// ConvCall::image_weights. Units: blocks of all images.
+    std::int64_t scale_units(const BlockedView& gate) const {
+        return std::int64_t{gate.shape.n} * blocks();
+    }
+    void scale_inputs(const float* packed, const BlockedView& gate, float* to, std::int64_t begin,
+                      std::int64_t end) const noexcept {
+        for (std::int64_t unit = begin; unit < end; ++unit) {
+            const Block& b = blocks_[static_cast<std::size_t>(unit % blocks())];
+            const int n = static_cast<int>(unit / blocks());
+            float* const of_image = to + static_cast<std::size_t>(n) * packed_size_;
+            const std::ptrdiff_t width = std::ptrdiff_t{b.groups} * kernels_->lanes;
+            std::ptrdiff_t at = b.weights;
+            for (int c = 0; c < geometry_.in_channels; ++c) {
+                const float factor = gate.at(n, c, 0, 0);
+                const std::ptrdiff_t next = at + width;
+                // By four: g++ -O2 vectorises no loop of another length.
+                for (; at + 4 <= next; at += 4) {
+                    for (int i = 0; i < 4; ++i) of_image[at + i] = packed[at + i] * factor;
+                }
+                for (; at < next; ++at) of_image[at] = packed[at] * factor;
+            }
+            std::copy_n(packed + b.bias, width, of_image + b.bias);
+        }
     }
 
    private:
@@ -332,10 +360,14 @@ class DirectConv {
             t.out_group = out.group;
             t.residual_group = call.residual ? call.residual->group : 0;
             t.epilogue = call.epilogue;
+            const float* const weights = t.weights;
+            const float* const bias = t.bias;
             const int first = bands.start(band), last = bands.start(band + 1);
             int run = tile % rows.runs;
             while (tile < last && unit < end) {
                 const int n = tile / rows.runs / rows.count, y = tile / rows.runs % rows.count;
+                t.weights = weights + static_cast<std::size_t>(n) * call.image_weights;
+                t.bias = bias + static_cast<std::size_t>(n) * call.image_weights;
                 const float* const in = call.in.pixel(
                     n, b.first_in_group, y * geometry_.stride.h - geometry_.padding.top,
                     -geometry_.padding.left);

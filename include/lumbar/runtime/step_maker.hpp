@@ -73,7 +73,7 @@ class StepMaker {
             make_concat(id);
         } else if (const auto* pad = node.as<op::PadChannels>()) {
             add(id, "copy", CopyStep{input(0), id, pad->before, true});
-        } else {
+        } else if (plan_.memory.place(id).buffer >= 0) {  // else a convolution's weights are scaled
             PixelwiseStep step{Pixelwise(*plan_.kernels), nullptr, input(0), id, -1, -1, epilogue};
             if (node.as<op::Add>()) step.addend = input(1);
             if (node.as<op::ScaleChannels>()) step.gate = input(1);
@@ -85,7 +85,12 @@ class StepMaker {
 
     LUMBAR_COLD void make_conv(int id, const op::Conv& c, const Epilogue& epilogue) {
         const Node& node = plan_.graph.node(id);
-        const int in = node.inputs[0];
+        int in = node.inputs[0], gate = -1;
+        if (const Node& scaled = plan_.graph.node(in);
+            scaled.as<op::ScaleChannels>() && plan_.memory.place(in).buffer < 0) {
+            in = scaled.inputs[0];
+            gate = scaled.inputs[1];
+        }
         ConvGeometry geometry = geometry_of(c, shape(in));
         if (plan_.memory.place(id).buffer < 0)
             return;  // the depthwise convolution after it does it
@@ -134,6 +139,13 @@ class StepMaker {
             plain ? cat({"plain ", layer.tile_groups()}) : direct_name(layer, bfloat16);
         PackedWeights packed = pack(node, layer, algorithm);
         if (bfloat16) add_narrow(id, in, *bfloat16);
+        if (gate >= 0) {
+            values.gated = layer.packed_size();
+            plan_.shared_floats =
+                std::max(plan_.shared_floats,
+                         whole_lines(static_cast<std::size_t>(out.n) * layer.packed_size()));
+            add(id, "gate", GateStep{layer, packed, gate});
+        }
         const std::size_t scratch = layer.scratch_size(out);
         add(id, algorithm, ConvStep<DirectConv>{std::move(layer), std::move(packed), values},
             scratch);

@@ -100,6 +100,21 @@ struct GatherStep {
     }
 };
 
+/// Multiplies the gate of its input into the weights of the pointwise convolution after it, for
+/// each image. Units: blocks of output channels.
+struct GateStep {
+    DirectConv layer;
+    PackedWeights weights;
+    int gate;
+
+    LUMBAR_COLD std::int64_t units(const RunContext& r) const {
+        return layer.scale_units(r.view(gate));
+    }
+    void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
+        layer.scale_inputs(weights->data(), r.view(gate), r.shared, begin, end);
+    }
+};
+
 /// The values that a convolution works on.
 struct ConvValues {
     int in;
@@ -109,6 +124,7 @@ struct ConvValues {
     Epilogue epilogue;
     bool narrow = false;    ///< reads what a NarrowStep has made of `in`
     bool gathered = false;  ///< reads what a GatherStep has made of `in`
+    std::size_t gated = 0;  ///< floats of the weights that a GateStep has made for each image
 };
 
 /// The call of a convolution in one run.
@@ -127,6 +143,7 @@ struct ConvRun {
             call.residual = &residual;
         }
         call.epilogue = values.epilogue;
+        call.image_weights = values.gated;
     }
     ConvRun(const ConvRun&) = delete;
     ConvRun& operator=(const ConvRun&) = delete;
@@ -148,7 +165,8 @@ struct ConvStep {
     }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end,
              float* scratch) const noexcept {
-        layer.run(ConvRun(values, r).call, weights->data(), begin, end, scratch);
+        const float* const packed = values.gated ? r.shared : weights->data();
+        layer.run(ConvRun(values, r).call, packed, begin, end, scratch);
     }
 };
 

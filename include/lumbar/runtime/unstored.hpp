@@ -59,6 +59,26 @@ LUMBAR_COLD inline std::vector<bool> fused_into_depthwise(const Graph& graph,
     return fused;
 }
 
+/// Marks the values times a gate, by node, whose gate goes into the weights of the pointwise
+/// convolution that alone reads them: where the weights are fewer than an image's values.
+LUMBAR_COLD inline void fuse_gates(const Graph& graph, const std::vector<Shape>& shapes,
+                                   std::vector<bool>& unstored) {
+    const auto read_by = readers(graph);
+    const auto at = [](int id) { return static_cast<std::size_t>(id); };
+    for (int id = 0; id < graph.size(); ++id) {
+        const auto* conv = graph.node(id).as<op::Conv>();
+        if (!conv || conv->groups > 1 || unstored[at(id)]) continue;
+        const int in = graph.node(id).inputs[0];
+        const Node& scaled = graph.node(in);
+        const Shape& shape = shapes[at(in)];
+        unstored[at(in)] =
+            unstored[at(in)] ||
+            (scaled.as<op::ScaleChannels>() && scaled.activation == Activation::none &&
+             !scaled.slice && !unstored[at(scaled.inputs[0])] && only_reader(read_by, in, id) &&
+             geometry_of(*conv, shape).pointwise() && conv->out_channels <= shape.pixels());
+    }
+}
+
 }  // namespace detail
 
 LUMBAR_NAMESPACE_END
