@@ -119,7 +119,6 @@ class StepReader {
             p.in = shape(copied(step.node, copies_[step.node]++));
             p.value_bytes = 2 * bytes_of(p.in);
         } else if (step.algorithm == "gate") {
-            p.weight_bytes = weight_bytes(node);
             p.why = "into the next step's weights";
         } else if (step.algorithm.ends_with("transform") || step.algorithm == "gather" ||
                    step.algorithm == "to bfloat16") {

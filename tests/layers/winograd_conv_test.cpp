@@ -207,13 +207,22 @@ TEST_CASE("the halves of a Winograd convolution do what the whole does") {
 
 TEST_CASE("Winograd convolution whose transformed tiles outgrow L2 multiplies point by point") {
     for_each_tile([](const KernelTable& kernels, const WinogradTile& tile) {
-        const Shape shape{1, 120, 13, 27};
-        const ConvGeometry g = geometry(tile, 120, 40);
+        if (tile.points() < 36 || tile.taps_h != 3) return;
+        const Shape shape{2, 150, 15, 26};
+        const ConvGeometry g = geometry(tile, 150, 40);
         const WinogradConv layer(kernels, tile, g, output_shape(g, shape), 1);
-        if (&tile == kernels.winograd.data()) {
-            CHECK(layer.unit_groups() == lumbar::ceil_div(40, kernels.lanes));
-        }
-        CHECK(check_winograd(kernels, tile, shape, g, {.out_border = Padding::all(1)}) == "");
+        CHECK(layer.unit_groups() == lumbar::ceil_div(40, kernels.lanes));
+        CHECK(layer.blocks() > 1);
+        const WinogradConv shared(kernels, tile, g, output_shape(g, shape), 2);
+        CHECK(shared.unit_groups() == layer.tile_groups());
+        CHECK(shared.packed_size() == layer.packed_size());  // and the same weights, see below
+        const Filters filters(g, 11);
+        const lumbar::AlignedBuffer one = pack(layer, filters.reader());
+        const lumbar::AlignedBuffer other = pack(shared, filters.reader());
+        CHECK(std::equal(one.data(), one.data() + layer.packed_size(), other.data(),
+                         oracle::same_bits));
+        const RunOptions o{.residual = true, .out_border = Padding::all(1)};
+        CHECK(check_winograd(kernels, tile, shape, g, o) == "");
     });
 }
 

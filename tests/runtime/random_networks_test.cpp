@@ -134,16 +134,16 @@ TEST_CASE("a gate goes into the weights of the convolution that alone reads the 
         const Value wide =
             hard_swish(depthwise_conv<3>(conv<1>(x, "expand", {.out_channels = 37}), "filter"));
         const Value scaled = squeeze_excite(wide, "gate", {.squeezed_channels = 8});
-        x = x + conv<1>(scaled, "project", {.out_channels = 21});
+        x = conv<1>(scaled, "project", {.out_channels = 100, .bias = true});
         graph.output(read_twice ? concat({x, scaled}) : x);
         return graph;
     };
     const auto times = [](int n) { return [n](const KernelTable&) { return n; }; };
-    check_steps(network(false), {1, 3, 5, 6}, "gate", times(1));
-    check_steps(network(false), {2, 3, 5, 5}, "gate", times(1));  // threads share the images
-    check_steps(network(false), {6, 3, 5, 5}, "gate", times(1));  // and have two each
-    check_steps(network(false), {1, 3, 4, 5}, "gate", times(0));  // weights are more than values
-    check_steps(network(true), {1, 3, 5, 6}, "gate", times(0));
+    check_steps(network(false), {1, 3, 10, 11}, "gate", times(1));
+    check_steps(network(false), {2, 3, 10, 10}, "gate", times(1));  // threads share the images
+    check_steps(network(false), {6, 3, 10, 10}, "gate", times(1));  // and have two each
+    check_steps(network(false), {1, 3, 9, 11}, "gate", times(0));   // more weights than values
+    check_steps(network(true), {1, 3, 10, 11}, "gate", times(0));
 }
 
 }  // namespace random_networks_test

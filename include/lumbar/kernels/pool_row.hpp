@@ -76,11 +76,21 @@ template <class Arch, class Pool>
 LUMBAR_ALWAYS_INLINE simd::Vector<Arch> pool_wide_window(const PoolRow& r, const PoolSpan& span) {
     using V = simd::Vector<Arch>;
     V pool = Pool::template none<Arch>();
-    const float* column[1] = {r.in + std::ptrdiff_t{span.begin} * simd::lanes<Arch>};
-    for (int i = 0; i < span.count; ++i, column[0] += r.tap_col) {
-        V rows[1];
-        pool_vectors<Arch, Pool>(column, r.rows.count, r.tap_row, rows);
-        pool = Pool::template add<Arch>(pool, rows[0]);
+    const float* column = r.in + std::ptrdiff_t{span.begin} * simd::lanes<Arch>;
+    int i = 0;
+    for (; i + 4 <= span.count; i += 4, column += 4 * r.tap_col) {
+        V pools[4];
+        const float* const columns[4] = {column, column + r.tap_col, column + 2 * r.tap_col,
+                                         column + 3 * r.tap_col};
+        pool_vectors<Arch, Pool>(columns, r.rows.count, r.tap_row, pools);
+        LUMBAR_UNROLL
+        for (int k = 0; k < 4; ++k) pool = Pool::template add<Arch>(pool, pools[k]);
+    }
+    for (; i < span.count; ++i, column += r.tap_col) {
+        V pools[1];
+        const float* const columns[1] = {column};
+        pool_vectors<Arch, Pool>(columns, r.rows.count, r.tap_row, pools);
+        pool = Pool::template add<Arch>(pool, pools[0]);
     }
     return pool;
 }

@@ -31,7 +31,8 @@ struct ConvCall {
     std::span<const BlockedView> out{};     ///< the destinations, in the plan's order
     const BlockedView* residual = nullptr;  ///< added before the activation; one destination only
     Epilogue epilogue{};
-    std::size_t image_weights = 0;  ///< from one image's weights to the next; 0: all have the same
+    /// From one image's weights to the next; 0: all have the same. Not with a plain input.
+    std::size_t image_weights = 0;
 };
 
 class DirectConv {

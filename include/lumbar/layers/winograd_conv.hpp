@@ -8,8 +8,8 @@
 //             for each point, few groups:       V[point] x weights[point] -> M     (conv_tile)
 //             for each tile:                    M -> output transform, bias, residual, activation
 //
-// A unit is those few groups, the width of a tile of the multiplication, where V stays in L2 while
-// all units read it; else it is all groups, which read one point of V at a time.
+// A unit is those few groups, a block of output channels, where V stays in L2 while all units read
+// it; else it is all groups, which read one point of V at a time.
 //
 // The tiles of all images are numbered row by row. Tiles that reach beyond the image read a copy
 // that is filled up with zeros, so no value needs a wider border, and write no pixel outside it.
@@ -69,8 +69,9 @@ class WinogradConv {
         blocks_ = EvenSplit{tiles, std::min(blocks, tiles)};
         block_tiles_ = ceil_div(tiles, blocks_.runs);
         unit_groups_ = tile_groups_;
-        // Not where threads share the units. (Zen 1, VGG-16: 0.86 to 0.98 of the time by layer on
-        // one thread, 1.0 to 1.2 where two divide the groups.)
+        // Not where threads share the units. (Zen 1, L2 of 512 KiB, VGG-16: 0.86 to 0.98 of the
+        // time by layer on one thread, 1.0 to 1.2 where two divide the groups. Not measured where
+        // L2 is larger.)
         constexpr std::ptrdiff_t kMostFloats = std::ptrdiff_t{448} * 1024 / sizeof(float);
         if (threads == 1 &&
             std::ptrdiff_t{tile.points()} * in_groups_ * lanes * block_tiles_ > kMostFloats) {
@@ -84,12 +85,12 @@ class WinogradConv {
 
     const ConvGeometry& geometry() const { return geometry_; }
     int tile_groups() const { return tile_groups_; }
-    /// With the tile and its groups, the format of the packed weights.
+    /// Groups of output channels in a unit of the multiplication.
     int unit_groups() const { return unit_groups_; }
     int blocks() const { return blocks_.runs; }
 
-    /// Floats of packed weights and biases: [unit][point][few groups of the unit][in channel][lane
-    /// of those groups], then the biases of all channels, then zeros.
+    /// Floats of packed weights and biases: [block of output channels][point][in channel][lane of
+    /// the block's groups], then the biases of all channels, then zeros.
     std::size_t packed_size() const {
         return static_cast<std::size_t>(bias_at() + round_up(geometry_.out_channels, lanes()) +
                                         std::ptrdiff_t{tile_groups_} * lanes());
@@ -105,19 +106,15 @@ class WinogradConv {
             const int count = std::min(lanes(), geometry_.out_channels - channel);
             const std::vector<float> filters =
                 read_filters(read_filter, channel, count, size, packed + bias_at() + channel);
-            const int unit = group / unit_groups_ * unit_groups_;
-            const int first = group / tile_groups_ * tile_groups_;
-            const std::ptrdiff_t point = groups_of_unit(unit) * group_weights();
-            const std::ptrdiff_t width =
-                std::ptrdiff_t{std::min(tile_groups_, out_groups_ - first)} * lanes();
-            float* to = packed + unit_at(unit) + (first - unit) * group_weights() +
-                        (group - first) * lanes();
+            const int first_group = group / tile_groups_ * tile_groups_;
+            const std::ptrdiff_t width = std::ptrdiff_t{groups_at(first_group)} * lanes();
+            float* to = packed + weights_at(0, first_group) + (group - first_group) * lanes();
             for (std::int64_t c = 0; c < in_channels; ++c, to += width) {
                 for (int i = 0; i < count; ++i) {
                     double transformed[kMaxPoints];
                     tile_->filter(filters.data() + i * size + c * taps, transformed);
                     for (int p = 0; p < points; ++p) {
-                        to[p * point + i] = static_cast<float>(transformed[p]);
+                        to[p * in_channels * width + i] = static_cast<float>(transformed[p]);
                     }
                 }
             }
@@ -171,10 +168,11 @@ class WinogradConv {
     }
 
    private:
-    static constexpr int kMaxPoints = 48;
+    static constexpr int kMaxPoints = 48;  ///< of all tiles
 
-    /// Tiles of a block, as many as keep V and M in half a megabyte; more where the weights are so
-    /// many that reading them again for each block costs more than a larger V.
+    /// Tiles of a block, as many as keep V, and M of one block of output channels, in half a
+    /// megabyte; more where the weights are so many that reading them again for each block of tiles
+    /// costs more than a larger V.
     static int most_tiles(const WinogradTile& tile, const ConvGeometry& g) {
         const double per_tile = 4.0 * tile.points() * (g.in_channels + 32);
         const double weights = 4.0 * tile.points() * g.in_channels * g.out_channels;
@@ -183,12 +181,15 @@ class WinogradConv {
     }
 
     int lanes() const { return kernels_->lanes; }
-    /// Weights of a group of output channels, of one point.
-    std::ptrdiff_t group_weights() const { return std::ptrdiff_t{geometry_.in_channels} * lanes(); }
-    /// Groups in the unit that starts at `group`.
-    int groups_of_unit(int group) const { return std::min(unit_groups_, out_groups_ - group); }
-    std::ptrdiff_t unit_at(int group) const { return group * tile_->points() * group_weights(); }
-    std::ptrdiff_t bias_at() const { return unit_at(out_groups_); }
+    /// Groups of the block of output channels that starts at `group`.
+    int groups_at(int group) const { return std::min(tile_groups_, out_groups_ - group); }
+    /// Where the weights of a point stand for that block.
+    std::ptrdiff_t weights_at(int point, int group) const {
+        return (std::ptrdiff_t{group} * tile_->points() +
+                std::ptrdiff_t{point} * groups_at(group)) *
+               geometry_.in_channels * lanes();
+    }
+    std::ptrdiff_t bias_at() const { return weights_at(0, out_groups_); }
 
     /// What the tile's functions take as the distance between rows.
     std::ptrdiff_t row_of(std::ptrdiff_t row) const { return tile_->along_row() ? lanes() : row; }
@@ -235,36 +236,43 @@ class WinogradConv {
     void multiply(const ConvCall& call, const float* packed, int block, int unit,
                   const float* transformed, float* products) const noexcept {
         const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
-        const int width = groups_of_unit(unit);
+        const int end = std::min(unit + unit_groups_, out_groups_);
         ConvTile t;
-        t.weights = packed + unit_at(unit);
         t.bias = packed + bias_at() + round_up(geometry_.out_channels, lanes());
         t.set_pointwise(geometry_.in_channels, lanes(), std::ptrdiff_t{block_tiles_} * lanes());
         t.step = lanes();
         t.out_group = std::ptrdiff_t{block_tiles_} * lanes();
         for (int i = 0; i < tile_->points(); ++i) {
-            for (int g = 0; g < width; g += tile_groups_) {
-                const int groups = std::min(tile_groups_, width - g);
-                const float* const next = t.weights + groups * group_weights();
-                const bool last = next == packed + bias_at();
+            for (int g = unit; g < end; g += tile_groups_) {
+                const int groups = groups_at(g);
+                t.weights = packed + weights_at(i, g);
+                const float* const next = packed + next_weights(i, g, unit, end);
+                const bool last = g + groups == out_groups_ && i + 1 == tile_->points();
                 const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
                 const int lines =
                     ceil_div(groups * lanes(), static_cast<int>(kAlignment / sizeof(float)));
+                float* const to = products + i * m_point_ + (g - unit) * t.out_group;
                 for (int run = 0; run < split.runs; ++run) {
                     const int from = split.start(run), pixels = split.start(run + 1) - from;
                     const std::ptrdiff_t at = std::ptrdiff_t{from} * lanes();
                     t.fetch_next(last ? nullptr : next, geometry_.in_channels, lines, run,
                                  split.runs);
                     kernels_->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(
-                        pixels - 1)](t, transformed + i * v_point_ + at,
-                                     products + i * m_point_ + g * t.out_group + at, nullptr);
+                        pixels - 1)](t, transformed + i * v_point_ + at, to + at, nullptr);
                 }
-                t.weights = next;
             }
         }
-        for (int g = 0; g < width; ++g) {
-            store(call, packed + bias_at(), first, count, unit + g, products + g * t.out_group);
+        for (int g = unit; g < end; ++g, products += t.out_group) {
+            store(call, packed + bias_at(), first, count, g, products);
         }
+    }
+
+    /// Where those weights stand that a unit reads after a point's and a block's; after its last,
+    /// those of the next unit.
+    std::ptrdiff_t next_weights(int point, int group, int unit, int end) const {
+        const int next = group + groups_at(group);
+        if (next < end) return weights_at(point, next);
+        return point + 1 < tile_->points() ? weights_at(point + 1, unit) : weights_at(0, next);
     }
 
     void store(const ConvCall& call, const float* biases, int first, int count, int group,

@@ -123,7 +123,7 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     for (const int id : plan->graph.outputs()) plan->outputs.push_back(of_batch(id));
     std::vector<bool> unstored = fused_into_depthwise(plan->graph, plan->shapes);
     unstored[0] = reads_plain_input(plan->graph);
-    if (!o.bfloat16) fuse_gates(plan->graph, plan->shapes, unstored);
+    if (!o.bfloat16 || !o.bfloat16->convolutions) fuse_gates(plan->graph, plan->shapes, unstored);
     plan->memory = plan_memory(plan->graph, plan->shapes, lanes, unstored);
     StepMaker(*plan).make_all();
     return Network(std::shared_ptr<const Plan>(std::move(plan)));

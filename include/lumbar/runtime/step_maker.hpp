@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -140,6 +141,7 @@ class StepMaker {
         PackedWeights packed = pack(node, layer, algorithm);
         if (bfloat16) add_narrow(id, in, *bfloat16);
         if (gate >= 0) {
+            assert(!plain && !bfloat16 && !values.gathered);  // which use the shared scratch too
             values.gated = layer.packed_size();
             plan_.shared_floats =
                 std::max(plan_.shared_floats,
@@ -218,7 +220,7 @@ class StepMaker {
         WinogradConv layer(*plan_.kernels, tile, geometry, shape(id), threads);
         const std::string algorithm =
             cat({"winograd ", tile.out_rows, "x", tile.out_columns, " ", layer.tile_groups()});
-        PackedWeights packed = pack(node, layer, cat({algorithm, " of ", layer.unit_groups()}));
+        PackedWeights packed = pack(node, layer, algorithm);
         if (threads == 1 || layer.blocks() >= 2 * threads) {
             const std::size_t scratch = layer.scratch_size();
             add(id, algorithm, ConvStep<WinogradConv>{std::move(layer), std::move(packed), values},

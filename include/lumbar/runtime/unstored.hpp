@@ -60,7 +60,7 @@ LUMBAR_COLD inline std::vector<bool> fused_into_depthwise(const Graph& graph,
 }
 
 /// Marks the values times a gate, by node, whose gate goes into the weights of the pointwise
-/// convolution that alone reads them: where the weights are fewer than an image's values.
+/// convolution that alone reads them: where the weights are no more than an image's values.
 LUMBAR_COLD inline void fuse_gates(const Graph& graph, const std::vector<Shape>& shapes,
                                    std::vector<bool>& unstored) {
     const auto read_by = readers(graph);
@@ -74,7 +74,7 @@ LUMBAR_COLD inline void fuse_gates(const Graph& graph, const std::vector<Shape>&
         unstored[at(in)] =
             unstored[at(in)] ||
             (scaled.as<op::ScaleChannels>() && scaled.activation == Activation::none &&
-             !scaled.slice && !unstored[at(scaled.inputs[0])] && only_reader(read_by, in, id) &&
+             !scaled.slice && only_reader(read_by, in, id) &&
              geometry_of(*conv, shape).pointwise() && conv->out_channels <= shape.pixels());
     }
 }
