@@ -93,7 +93,7 @@ LUMBAR_COLD inline const WinogradTile* choose_winograd(const KernelTable& kernel
         if (!WinogradConv::serves(tile, g)) continue;
         const double cost = winograd_cost(kernels, tile, g, out);
         // More points are more weights from memory. (F(4x6) in place of F(4x4), Zen 1, by what the
-        // model says: below 0.92 it takes 0.91 to 1.00 of the time, above 0.95 to 1.10.)
+        // model says: below 0.92 it takes 0.92 to 1.03 of the time, above 0.95 to 1.10.)
         const double worth = best && tile.points() > best->points() ? 0.92 : 1.0;
         if (cost < worth * best_cost) {
             best = &tile;
