@@ -215,12 +215,25 @@ TEST_CASE("Winograd convolution whose transformed tiles outgrow L2 multiplies po
         CHECK(layer.blocks() > 1);
         const WinogradConv shared(kernels, tile, g, output_shape(g, shape), 2);
         CHECK(shared.unit_groups() == layer.tile_groups());
-        CHECK(shared.packed_size() == layer.packed_size());  // and the same weights, see below
+        // The same weights, and the same bits, in both orders.
         const Filters filters(g, 11);
-        const lumbar::AlignedBuffer one = pack(layer, filters.reader());
-        const lumbar::AlignedBuffer other = pack(shared, filters.reader());
-        CHECK(std::equal(one.data(), one.data() + layer.packed_size(), other.data(),
+        const lumbar::AlignedBuffer packed = pack(layer, filters.reader());
+        const lumbar::AlignedBuffer packed_too = pack(shared, filters.reader());
+        REQUIRE(shared.packed_size() == layer.packed_size());
+        CHECK(std::equal(packed.data(), packed.data() + layer.packed_size(), packed_too.data(),
                          oracle::same_bits));
+        Guarded in(shape, kernels.lanes, {.border = border_read(g, shape)});
+        in.fill(oracle::random_tensor(shape, 7));
+        const auto result = [&](const WinogradConv& conv) {
+            Guarded out(output_shape(g, shape), kernels.lanes);
+            const BlockedView view = out.view();
+            const ConvCall call{.in = in.view(), .out = {&view, 1}};
+            lumbar::AlignedBuffer scratch(conv.scratch_size());
+            conv.run(call, packed.data(), 0, conv.units(call), scratch.data());
+            return out.values();
+        };
+        const lumbar::Tensor a = result(layer), b = result(shared);
+        CHECK(std::equal(a.data(), a.data() + a.shape().size(), b.data(), oracle::same_bits));
         const RunOptions o{.residual = true, .out_border = Padding::all(1)};
         CHECK(check_winograd(kernels, tile, shape, g, o) == "");
     });

@@ -95,6 +95,7 @@ LUMBAR_ALWAYS_INLINE simd::Vector<Arch> pool_wide_window(const PoolRow& r, const
     return pool;
 }
 
+/// One row of outputs, as many at a time as the strip has columns for.
 template <class Arch, class Pool>
 LUMBAR_ALWAYS_INLINE void pool_row(const PoolRow& r) {
     using V = simd::Vector<Arch>;
