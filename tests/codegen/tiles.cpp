@@ -10,16 +10,17 @@ using Arch = simd::Native;
 
 #define CONV_TILE(PIXELS, GROUPS)                                                        \
     template void conv_tile<Arch, PIXELS, GROUPS>(const ConvTile&, const float*, float*, \
-                                                  const float*)
-#define DEPTHWISE_TILE(KERNEL, PIXELS) \
-    template void depthwise_tile<Arch, KERNEL, PIXELS>(const DepthwiseTile&, const float*, float*)
+                                                  const float*, int)
+#define DEPTHWISE_TILE(KERNEL, PIXELS)                                                             \
+    template void depthwise_tile<Arch, KERNEL, PIXELS>(const DepthwiseTile&, const float*, float*, \
+                                                       int)
 
 #define DEPTHWISE_PAIR(KERNEL, PIXELS)                                                             \
     template void depthwise_pair<Arch, KERNEL, PIXELS>(const DepthwiseTile&, const float*, float*, \
-                                                       std::ptrdiff_t)
+                                                       std::ptrdiff_t, int)
 #define BFLOAT16_TILE(PIXELS, GROUPS)                                                         \
     template void conv_tile<Arch, PIXELS, GROUPS, PairProduct>(const ConvTile&, const float*, \
-                                                               float*, const float*)
+                                                               float*, const float*, int)
 
 #if defined(__AVX512BF16__)
 BFLOAT16_TILE(14, 2);

@@ -61,8 +61,8 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
                 t.tap_col = 7;
                 t.tap_row = 111;
                 t.in_group = 401;
-                t.out_group = (pixels + 2) * L;
-                t.residual_group = (pixels + 1) * L;
+                t.out_group = (2 * pixels + 10) * L;
+                t.residual_group = (2 * pixels + 1) * L;
                 const AlignedBuffer in = random_buffer(1000, 1);
                 const AlignedBuffer weights = random_buffer(5 * 6 * groups * L, 2);
                 const AlignedBuffer bias = random_buffer(groups * L, 3);
@@ -71,38 +71,48 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
                 t.bias = bias.data();
                 const auto tile = kernels->conv[static_cast<std::size_t>(groups - 1)]
                                                [static_cast<std::size_t>(pixels - 1)];
-                for (const bool add : {false, true}) {
-                    CAPTURE(add);
-                    AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
-                    tile(t, in.data(), out.data(), add ? residual.data() : nullptr);
-                    bool right = true;
-                    for (int g = 0; g < groups; ++g)
-                        for (std::ptrdiff_t i = 0; i < t.out_group; ++i) {
-                            const std::ptrdiff_t p = i / L, lane = i % L;
-                            const float got = out.data()[g * t.out_group + i];
-                            if (p >= pixels) {
-                                right = right && got == kUntouched;
-                                continue;
-                            }
-                            double want = static_cast<double>(bias.data()[g * L + lane]);
+                // Two tiles, in rows of as many pixels as a tile that end somewhere in the first,
+                // or in one row; a gap of three pixels lies between rows.
+                t.row_width = pixels;
+                t.row_gap = 3 * L;
+                for (const int row_end : {1, pixels, 1000})
+                    for (const bool add : {false, true}) {
+                        CAPTURE(row_end);
+                        CAPTURE(add);
+                        t.row_end = row_end;
+                        AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
+                        AlignedBuffer want = filled_buffer(groups * t.out_group, kUntouched);
+                        tile(t, in.data(), out.data(), add ? residual.data() : nullptr, 2);
+                        for (std::ptrdiff_t i = 0; i < groups * 2 * pixels * L; ++i) {
+                            const std::ptrdiff_t lane = i % L, p = i / L % (2 * pixels);
+                            const std::ptrdiff_t g = i / L / (2 * pixels);
+                            double sum = static_cast<double>(bias.data()[g * L + lane]);
                             const float* w = weights.data() + g * L + lane;
                             for (int c = 0; c < 2; ++c)
                                 for (int y = 0; y < 2; ++y)
                                     for (int x = 0; x < 3; ++x)
                                         for (int k = 0; k < (c == 0 ? 3 : 2);
                                              ++k, w += groups * L) {
-                                            want += static_cast<double>(
-                                                        in.data()[c * t.in_group + y * t.tap_row +
-                                                                  x * t.tap_col + p * t.step + k]) *
-                                                    static_cast<double>(*w);
+                                            sum += static_cast<double>(
+                                                       in.data()[c * t.in_group + y * t.tap_row +
+                                                                 x * t.tap_col + p * t.step + k]) *
+                                                   static_cast<double>(*w);
                                         }
                             if (add)
-                                want +=
-                                    static_cast<double>(residual.data()[g * t.residual_group + i]);
-                            right = right && close(got, want);
+                                sum += static_cast<double>(
+                                    residual.data()[g * t.residual_group + p * L + lane]);
+                            const std::ptrdiff_t ends =
+                                p < row_end ? 0 : 1 + (p - row_end) / t.row_width;
+                            want.data()[g * t.out_group + (p + 3 * ends) * L + lane] =
+                                static_cast<float>(sum);
                         }
-                    CHECK(right);
-                }
+                        bool right = true;
+                        for (std::size_t i = 0; i < out.size(); ++i) {
+                            right =
+                                right && close(out.data()[i], static_cast<double>(want.data()[i]));
+                        }
+                        CHECK(right);
+                    }
             }
     }
 }
@@ -130,7 +140,7 @@ TEST_CASE("a pointwise tile sums over the groups of channels, whatever it fetche
                     t.fetch = later.data();
                     AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
                     kernels->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(
-                        pixels - 1)](t, in.data(), out.data(), nullptr);
+                        pixels - 1)](t, in.data(), out.data(), nullptr, 1);
                     bool right = true;
                     for (std::ptrdiff_t i = 0; i < groups * t.out_group; ++i) {
                         const std::ptrdiff_t g = i / t.out_group, p = i / L % pixels;
@@ -174,17 +184,17 @@ TEST_CASE("every depthwise tile computes its pixels, and writes nothing else") {
                 t.tap_col = table.column * L;
                 t.tap_row = 40 * L;
                 t.step = 3 * L;
-                const AlignedBuffer in = random_buffer(5 * t.tap_row, 1);
+                const AlignedBuffer in = random_buffer(6 * t.tap_row, 1);
                 const AlignedBuffer weights = random_buffer(kernel_h * kernel_w * L, 2);
                 const AlignedBuffer bias = random_buffer(L, 3);
                 t.weights = weights.data();
                 t.bias = bias.data();
-                AlignedBuffer out = filled_buffer((pixels + 1) * L, kUntouched);
-                (*table.tiles)[static_cast<std::size_t>(pixels - 1)](t, in.data(), out.data());
+                AlignedBuffer out = filled_buffer((2 * pixels + 1) * L, kUntouched);
+                (*table.tiles)[static_cast<std::size_t>(pixels - 1)](t, in.data(), out.data(), 2);
                 bool right = true;
-                for (std::ptrdiff_t i = 0; i < (pixels + 1) * L; ++i) {
+                for (std::ptrdiff_t i = 0; i < (2 * pixels + 1) * L; ++i) {
                     const std::ptrdiff_t p = i / L, lane = i % L;
-                    if (p == pixels) {
+                    if (p == 2 * pixels) {
                         right = right && out.data()[i] == kUntouched;
                         continue;
                     }

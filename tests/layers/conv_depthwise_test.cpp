@@ -57,7 +57,7 @@ std::string check(const KernelTable& kernels, const Case& c) {
     conv_call.in = in.view();
     conv_call.out = {&wide_view, 1};
     conv_call.epilogue = relu6;
-    const DirectConv conv(kernels, first, {.row_pixels = middle.w});
+    const DirectConv conv(kernels, first, {.row_pixels = static_cast<int>(middle.pixels())});
     conv.run(conv_call, pack(conv, first_filters.reader()).data(), 0, conv.units(conv_call),
              nullptr);
     const DepthwiseConv depthwise(kernels, second);

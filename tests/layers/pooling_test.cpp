@@ -24,9 +24,25 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 
 /// Pools with NaN in the border of the input, which must not matter.
 std::string check_pool(const KernelTable& kernels, const PoolGeometry& g, const lumbar::Tensor& x,
-                       Padding out_border = {}) {
+                       Padding out_border = {}, bool biased = false,
+                       Activation activation = Activation::none) {
     const Pooling pool(kernels, g, x.shape());
-    const Array want = oracle::pool(Array{x.view()}, g);
+    Array want = oracle::pool(Array{x.view()}, g);
+    lumbar::AlignedBuffer bias(
+        static_cast<std::size_t>(lumbar::round_up(x.shape().c, kernels.lanes)));
+    if (biased) {
+        oracle::Random random(9);
+        Array all(want.shape);
+        for (int c = 0; c < want.shape.c; ++c) {
+            bias.data()[c] = random.real(-1, 1);
+            for (int n = 0; n < want.shape.n; ++n)
+                for (int y = 0; y < want.shape.h; ++y)
+                    for (int k = 0; k < want.shape.w; ++k)
+                        all(n, c, y, k) = static_cast<double>(bias.data()[c]);
+        }
+        want = oracle::add(want, all);
+    }
+    want = oracle::activate(want, activation);
     if (output_shape(g, x.shape()) != want.shape)
         return "shape " + to_string(output_shape(g, x.shape())) + ", expected " +
                to_string(want.shape);
@@ -34,7 +50,10 @@ std::string check_pool(const KernelTable& kernels, const PoolGeometry& g, const 
     Guarded out(want.shape, kernels.lanes, {.border = out_border});
     in.fill(x);
     in.fill_border(oracle::kNan);
-    const PoolCall call{.in = in.view(), .out = out.view()};
+    const PoolCall call{.in = in.view(),
+                        .out = out.view(),
+                        .bias = biased ? bias.data() : nullptr,
+                        .epilogue = lumbar::Epilogue::of(activation)};
     const std::string wrong = oracle::run_both_ways(
         {&out}, pool.units(call),
         [&](std::int64_t begin, std::int64_t end) { pool.run(call, begin, end); });
@@ -42,7 +61,8 @@ std::string check_pool(const KernelTable& kernels, const PoolGeometry& g, const 
     // A maximum is exact; an average of n values in [-1, 1] has the error of a sum of n, over n.
     return oracle::mismatch(want, out.values(), [&](std::size_t i) {
         return g.kind == kMax ? 0.0
-                              : oracle::sum_tolerance(want.values[i], 1, 4) + oracle::kRounding;
+                              : oracle::sum_tolerance(want.values[i], 1, 4) +
+                                    (biased ? 4 : 1) * oracle::kRounding;
     });
 }
 
@@ -111,6 +131,26 @@ TEST_CASE("pooling zeroes the border of its output and no more") {
             CHECK(check_pool(*kernels, {.kind = kind}, x, {1, 2, 3, 4}) == "");
         }
         CHECK(check_pool(*kernels, {.kind = kAverage, .adaptive = {1, 1}}, x, {1, 0, 2, 1}) == "");
+    }
+}
+
+TEST_CASE("an average adds a bias and takes an activation, whatever its window holds") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const lumbar::Tensor x = oracle::random_tensor({2, 13, 9, 8}, 3);
+        for (const bool counts : {false, true})
+            for (const bool biased : {false, true})
+                for (const Activation activation : fusable_activations()) {
+                    CAPTURE(counts);
+                    CAPTURE(biased);
+                    CAPTURE(static_cast<int>(activation));
+                    const PoolGeometry g{.kind = kAverage,
+                                         .kernel = {3, 3},
+                                         .stride = {1, 1},
+                                         .padding = Padding::all(1),
+                                         .count_include_pad = counts};
+                    CHECK(check_pool(*kernels, g, x, {1, 2, 3, 4}, biased, activation) == "");
+                }
     }
 }
 

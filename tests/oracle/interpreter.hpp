@@ -72,6 +72,22 @@ inline Array apply(const lumbar::Node& node, const std::vector<const Array*>& in
     return concat(parts);
 }
 
+/// x plus `factor` times what a pointwise convolution makes of zeros, batch norm included.
+inline Array add_bias(Array x, const lumbar::Node& conv, const lumbar::Weights& weights,
+                      double factor) {
+    Array zeros(
+        {1, static_cast<int>(weights.find(conv.name + ".weight")->size() / conv.channels), 1, 1});
+    Array bias = apply(conv, {&zeros}, weights);
+    if (conv.batch_norm) {
+        bias = batch_norm(bias, weights, conv.batch_norm->name, conv.batch_norm->epsilon);
+    }
+    for (int n = 0; n < x.shape.n; ++n)
+        for (int c = 0; c < x.shape.c; ++c)
+            for (int i = 0; i < x.shape.h; ++i)
+                for (int k = 0; k < x.shape.w; ++k) x(n, c, i, k) += factor * bias(0, c, 0, 0);
+    return x;
+}
+
 /// The value of every node, by node, for an image of plain NCHW values.
 inline std::vector<Array> interpret(const lumbar::Graph& graph, const Array& image,
                                     const lumbar::Weights& weights) {
@@ -87,6 +103,10 @@ inline std::vector<Array> interpret(const lumbar::Graph& graph, const Array& ima
         Array value = apply(node, in, weights);
         if (node.batch_norm) {
             value = batch_norm(value, weights, node.batch_norm->name, node.batch_norm->epsilon);
+        }
+        if (node.bias_later) value = add_bias(value, node, weights, -1);
+        if (const lumbar::Node& before = graph.node(node.inputs[0]); before.bias_later) {
+            value = add_bias(value, before, weights, 1);
         }
         if (node.residual) value = add(value, *in.back());
         values.push_back(activate(value, node.activation));

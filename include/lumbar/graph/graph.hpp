@@ -110,7 +110,8 @@ struct Node {
 
     // Written by passes.
     std::optional<FoldedBatchNorm> batch_norm;
-    bool residual = false;  ///< the last input is added before the activation
+    bool residual = false;    ///< the last input is added before the activation
+    bool bias_later = false;  ///< the pooling that alone reads it adds its bias
     Activation activation = Activation::none;
     std::optional<Slice> slice;
 

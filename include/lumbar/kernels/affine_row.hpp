@@ -30,15 +30,14 @@ LUMBAR_NEVER_INLINE void affine_row(const AffineRow& r) {
     const V scale = r.scale ? simd::load<Arch>(r.scale) : simd::broadcast<Arch>(1.0f);
     const V shift = r.shift ? simd::load<Arch>(r.shift) : simd::broadcast<Arch>(0.0f);
     const bool affine = r.scale || r.shift;
-    with_activation<Arch, ActivationSet::all>(
-        r.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
-            for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{r.width} * L; i += L) {
-                V v = simd::load<Arch>(r.a + i);
-                if (affine) v = simd::fma<Arch>(v, scale, shift);
-                if (r.b) v = v + simd::load<Arch>(r.b + i);
-                simd::store<Arch>(r.out + i, activation(v));
-            }
-        });
+    with_activation<Arch>(r.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+        for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{r.width} * L; i += L) {
+            V v = simd::load<Arch>(r.a + i);
+            if (affine) v = simd::fma<Arch>(v, scale, shift);
+            if (r.b) v = v + simd::load<Arch>(r.b + i);
+            simd::store<Arch>(r.out + i, activation(v));
+        }
+    });
 }
 
 LUMBAR_NAMESPACE_END

@@ -12,6 +12,9 @@
 // Registers: Pixels * Groups accumulators + Groups weights + 1 broadcast. The tiles that reach 95 %
 // of the FMA peak have 12 accumulators or more; below 8 the FMA's latency shows.
 //
+// A call computes several tiles side by side: the call itself takes some 40 cycles, which sums over
+// few channels would feel (16: 250 cycles).
+//
 // The distance between pixels (stride * lanes; 1 * stride for a first layer, whose input is plain)
 // is a run-time value. Measured against a compile-time distance the difference is below 1 %, with
 // g++ 12 and clang 14, because four pixels share one address register (base, +d, +2d, +3d are
@@ -26,8 +29,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 LUMBAR_NAMESPACE_BEGIN
+
+/// Of all tiles.
+inline constexpr int kMaxTileGroups = 3;
+inline constexpr int kMaxTilePixels = 14;
 
 /// What all tiles of one block of output channels share. Distances are in floats.
 struct ConvTile {
@@ -46,8 +54,13 @@ struct ConvTile {
     std::ptrdiff_t step = 0;       ///< from the first tap of a pixel to that of the next pixel
     std::ptrdiff_t out_group = 0;  ///< from one group of output channels to the next
     std::ptrdiff_t residual_group = 0;
-    /// What to bring into L2 meanwhile, one line per channel and tap: the weights of a later tile;
-    /// null: nothing.
+    /// Pixels before the end of a row of the output, and in the next row; `row_gap` floats lie
+    /// between the two. A tile has no more pixels than a row, where there is a gap.
+    int row_end = std::numeric_limits<int>::max();
+    int row_width = 0;
+    std::ptrdiff_t row_gap = 0;
+    /// What to bring into L2 meanwhile, one line per channel, tap and tile: the weights of later
+    /// tiles; null: nothing.
     const float* fetch = nullptr;
     Epilogue epilogue;
 
@@ -62,23 +75,14 @@ struct ConvTile {
         in_group = tap_row = 0;
         tap_col = group;
     }
-
-    /// The tiles of a block read the same weights, one after another; the last of them bring in
-    /// those of the next block, at `next`: as many tiles as a channel's weights have lines. `tile`
-    /// counts from 0 to `tiles` - 1.
-    void fetch_next(const float* next, std::ptrdiff_t channels, int lines, std::int64_t tile,
-                    std::int64_t tiles) {
-        constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
-        const std::int64_t part = tile - std::max<std::int64_t>(tiles - lines, 0);
-        fetch = part < 0 || !next ? nullptr : next + part * channels * kLine;
-    }
 };
 
-/// Computes Pixels neighbouring output pixels of Groups groups of channels. `in` is the first tap
-/// of the first pixel in the first input group; `residual` (laid out as `out`, added before the
-/// activation) may be null. Rounding: taps and channels are summed in the weights' order.
+/// Computes `tiles` times Pixels neighbouring output pixels of Groups groups of channels. `in` is
+/// the first tap of the first pixel in the first input group; `residual` (laid out as `out`, but
+/// without ends of rows; added before the activation) may be null. Rounding: taps and channels are
+/// summed in the weights' order.
 using ConvTileFunction = void (*)(const ConvTile&, const float* in, float* out,
-                                  const float* residual);
+                                  const float* residual, int tiles);
 
 /// How a tile multiplies: floats.
 struct FloatProduct {
@@ -90,104 +94,132 @@ struct FloatProduct {
 
 template <class Arch, int Pixels, int Groups, class Product = FloatProduct>
 LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* out,
-                                   const float* residual) {
+                                   const float* residual, int tiles) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
-    V acc[Pixels][Groups];
-    LUMBAR_UNROLL
-    for (int g = 0; g < Groups; ++g) {
-        const V bias = simd::load<Arch>(t.bias + g * L);
-        LUMBAR_UNROLL
-        for (int p = 0; p < Pixels; ++p) acc[p][g] = bias;
-    }
-
-    const float* weights = t.weights;
-    const float* fetch = t.fetch;
-    const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
-    int full_taps = t.full_taps;
     constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
-    for (int group = 0; group < t.in_groups; ++group, in += t.in_group) {
-        const float* row = in;
-        for (int y = 0; y < t.kernel_h; ++y, row += t.tap_row) {
-            const float* tap = row;
-            for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col) {
-                const int channels = full_taps-- > 0 ? t.in_lanes : t.last_lanes;
-                if (fetch) {
-                    for (int c = 0; c < channels; ++c, fetch += kLine) simd::prefetch(fetch);
+    const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
+    const float* fetch = t.fetch;
+    int row_end = t.row_end;
+    for (; tiles > 0; --tiles, in += Pixels * step, out += Pixels * L) {
+        V acc[Pixels][Groups];
+        LUMBAR_UNROLL
+        for (int g = 0; g < Groups; ++g) {
+            const V bias = simd::load<Arch>(t.bias + g * L);
+            LUMBAR_UNROLL
+            for (int p = 0; p < Pixels; ++p) acc[p][g] = bias;
+        }
+
+        if (residual) {  // near when the sums are done
+            LUMBAR_UNROLL
+            for (int g = 0; g < Groups; ++g) {
+                LUMBAR_UNROLL
+                for (int i = 0; i < Pixels * L; i += kLine) {
+                    simd::prefetch(residual + g * t.residual_group + i);
                 }
+            }
+        }
+
+        const float* weights = t.weights;
+        const float* taps = in;
+        int full_taps = t.full_taps;
+        simd::park(in, out, residual, tiles, row_end);
+        for (int group = 0; group < t.in_groups; ++group, taps += t.in_group) {
+            const float* row = taps;
+            for (int y = 0; y < t.kernel_h; ++y, row += t.tap_row) {
+                const float* tap = row;
+                for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col) {
+                    const int channels = full_taps-- > 0 ? t.in_lanes : t.last_lanes;
+                    if (fetch) {
+                        for (int c = 0; c < channels; ++c, fetch += kLine) simd::prefetch(fetch);
+                    }
 #if defined(__GNUC__)
-                // Makes the compiler read the loops' bounds again from `t`: held in registers they
-                // push each other out, and g++ 12 moves six of them through vector registers at
-                // every tap. Worth 1 % of the peak at 1x1 with AVX2; with 16 lanes, whose taps
-                // take twice as long, it costs 1 %.
-                if constexpr (L < 16) asm volatile("" : : : "memory");
+                    // Makes the compiler read the loops' bounds again from `t`: held in registers
+                    // they push each other out, and g++ 12 moves six of them through vector
+                    // registers at every tap. Worth 1 % of the peak at 1x1 with AVX2; with 16
+                    // lanes, whose taps take twice as long, it costs 1 %.
+                    if constexpr (L < 16) asm volatile("" : : : "memory");
 #endif
-                const float* channel = tap;
+                    simd::park(fetch);
+                    const float* channel = tap;
 #if defined(__clang__)
 #pragma clang loop unroll_count(2)
 #elif defined(__GNUC__)
 #pragma GCC unroll 2
 #endif
-                for (int c = 0; c < channels; ++c, channel += in_lane) {
-                    V w[Groups];
-                    LUMBAR_UNROLL
-                    for (int g = 0; g < Groups; ++g) w[g] = simd::load<Arch>(weights + g * L);
-                    weights += Groups * L;
-#if defined(__clang__)
-                    // Keeps clang from loading the next channel's weights before this one's are
-                    // done with: the 14 x 2 tile has no register for them (48 moves and a spill in
-                    // two iterations, with clang 14).
-                    asm volatile("" : : : "memory");
-#endif
-                    const float* four = channel;
-                    LUMBAR_UNROLL
-                    for (int p = 0; p < Pixels; ++p) {
-                        const V value = simd::broadcast<Arch>(four[(p % 4) * step]);
-                        if constexpr (Pixels > 4) {
-                            if (p % 4 == 3 && p + 1 < Pixels) {
-                                four += 4 * step;
-#if defined(__GNUC__)
-                                // Keeps the compiler from holding a pointer per pixel.
-                                asm("" : "+r"(four));
-#endif
-                            }
-                        }
+                    for (int c = 0; c < channels; ++c, channel += in_lane) {
+                        V w[Groups];
                         LUMBAR_UNROLL
-                        for (int g = 0; g < Groups; ++g) {
-                            acc[p][g] = Product::template add<Arch>(value, w[g], acc[p][g]);
+                        for (int g = 0; g < Groups; ++g) w[g] = simd::load<Arch>(weights + g * L);
+                        weights += Groups * L;
+#if defined(__clang__)
+                        // Keeps clang from loading the next channel's weights before this one's
+                        // are done with: the 14 x 2 tile has no register for them (48 moves and a
+                        // spill in two iterations, with clang 14).
+                        asm volatile("" : : : "memory");
+#endif
+                        const float* four = channel;
+                        LUMBAR_UNROLL
+                        for (int p = 0; p < Pixels; ++p) {
+                            const V value = simd::broadcast<Arch>(four[(p % 4) * step]);
+                            if constexpr (Pixels > 4) {
+                                if (p % 4 == 3 && p + 1 < Pixels) {
+                                    four += 4 * step;
+#if defined(__GNUC__)
+                                    // Keeps the compiler from holding a pointer per pixel.
+                                    asm("" : "+r"(four));
+#endif
+                                }
+                            }
+                            LUMBAR_UNROLL
+                            for (int g = 0; g < Groups; ++g) {
+                                acc[p][g] = Product::template add<Arch>(value, w[g], acc[p][g]);
+                            }
                         }
                     }
                 }
             }
         }
-    }
 
-    if (residual) {
-        LUMBAR_UNROLL
-        for (int g = 0; g < Groups; ++g) {
+        if (residual) {
             LUMBAR_UNROLL
-            for (int p = 0; p < Pixels; ++p) {
-                acc[p][g] = acc[p][g] + simd::load<Arch>(residual + g * t.residual_group + p * L);
+            for (int g = 0; g < Groups; ++g) {
+                LUMBAR_UNROLL
+                for (int p = 0; p < Pixels; ++p) {
+                    acc[p][g] =
+                        acc[p][g] + simd::load<Arch>(residual + g * t.residual_group + p * L);
+                }
             }
+            residual += Pixels * L;
+        }
+        // Read before the first store, which might be one to them as far as the compiler knows.
+        const std::ptrdiff_t out_group = t.out_group, row_gap = t.row_gap;
+        activate_sums<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+            LUMBAR_UNROLL
+            for (int g = 0; g < Groups; ++g) {
+                LUMBAR_UNROLL
+                for (int p = 0; p < Pixels; ++p) acc[p][g] = activation(acc[p][g]);
+            }
+        });
+        LUMBAR_UNROLL
+        for (int p = 0; p < Pixels; ++p) {
+            float* const to = out + p * L + (p < row_end ? 0 : row_gap);
+            LUMBAR_UNROLL
+            for (int g = 0; g < Groups; ++g) {
+                simd::store<Arch>(to + g * out_group, acc[p][g]);
+            }
+        }
+        row_end -= Pixels;
+        if (row_end <= 0) {
+            row_end += t.row_width;
+            out += row_gap;
         }
     }
-    with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
-        LUMBAR_UNROLL
-        for (int g = 0; g < Groups; ++g) {
-            LUMBAR_UNROLL
-            for (int p = 0; p < Pixels; ++p) {
-                simd::store<Arch>(out + g * t.out_group + p * L, activation(acc[p][g]));
-            }
-        }
-    });
 }
 
 /// The shapes of the tiles, by the register file: at most this many pixels for so many groups.
 /// Zero: no such tile. More groups need fewer broadcasts, more pixels fewer weight loads; both
 /// matter little once there are 12 accumulators.
-inline constexpr int kMaxTileGroups = 3;
-inline constexpr int kMaxTilePixels = 14;
-
 template <class Arch>
 constexpr int max_tile_pixels(int groups) {
     // Fewer groups have at least as many pixels: the last block of a layer runs the tiles of the

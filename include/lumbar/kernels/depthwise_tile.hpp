@@ -30,97 +30,114 @@ struct DepthwiseTile {
     Epilogue epilogue;
 };
 
-/// Computes a run of output pixels of one group; `in` is the first tap of the first pixel.
-using DepthwiseTileFunction = void (*)(const DepthwiseTile&, const float* in, float* out);
+/// Computes `tiles` runs of Pixels neighbouring output pixels of one group; `in` is the first tap
+/// of the first pixel.
+using DepthwiseTileFunction = void (*)(const DepthwiseTile&, const float* in, float* out,
+                                       int tiles);
 
 /// Kernel: 3 or 5 (square, not dilated), or 0 for any.
 template <class Arch, int Kernel, int Pixels>
-LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in, float* out) {
+LUMBAR_NEVER_INLINE void depthwise_tile(const DepthwiseTile& t, const float* in, float* out,
+                                        int tiles) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
-    V acc[Pixels];
-    const V bias = simd::load<Arch>(t.bias);
-    LUMBAR_UNROLL
-    for (int p = 0; p < Pixels; ++p) acc[p] = bias;
-
-    const float* weights = t.weights;
     const std::ptrdiff_t step = t.step;
-    if constexpr (Kernel > 0) {
-        for (int y = 0; y < Kernel; ++y, in += t.tap_row, weights += Kernel * L) {
-            V w[Kernel];
-            LUMBAR_UNROLL
-            for (int x = 0; x < Kernel; ++x) w[x] = simd::load<Arch>(weights + x * L);
-            const float* pixel = in;
-            LUMBAR_UNROLL
-            for (int p = 0; p < Pixels; ++p, pixel += step) {
-                LUMBAR_UNROLL
-                for (int x = 0; x < Kernel; ++x) {
-                    acc[p] = simd::fma<Arch>(simd::load<Arch>(pixel + x * L), w[x], acc[p]);
-                }
-            }
-        }
-    } else {
-        for (int y = 0; y < t.kernel_h; ++y, in += t.tap_row) {
-            const float* tap = in;
-            for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col, weights += L) {
-                const V w = simd::load<Arch>(weights);
-                LUMBAR_UNROLL
-                for (int p = 0; p < Pixels; ++p) {
-                    acc[p] = simd::fma<Arch>(simd::load<Arch>(tap + p * step), w, acc[p]);
-                }
-            }
-        }
-    }
-    with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+    for (; tiles > 0; --tiles, in += Pixels * step, out += Pixels * L) {
+        V acc[Pixels];
+        const V bias = simd::load<Arch>(t.bias);
         LUMBAR_UNROLL
-        for (int p = 0; p < Pixels; ++p) simd::store<Arch>(out + p * L, activation(acc[p]));
-    });
+        for (int p = 0; p < Pixels; ++p) acc[p] = bias;
+
+        const float* weights = t.weights;
+        const float* row = in;
+        simd::park(in, out, tiles);
+        if constexpr (Kernel > 0) {
+            for (int y = 0; y < Kernel; ++y, row += t.tap_row, weights += Kernel * L) {
+                V w[Kernel];
+                LUMBAR_UNROLL
+                for (int x = 0; x < Kernel; ++x) w[x] = simd::load<Arch>(weights + x * L);
+                const float* pixel = row;
+                LUMBAR_UNROLL
+                for (int p = 0; p < Pixels; ++p, pixel += step) {
+                    LUMBAR_UNROLL
+                    for (int x = 0; x < Kernel; ++x) {
+                        acc[p] = simd::fma<Arch>(simd::load<Arch>(pixel + x * L), w[x], acc[p]);
+                    }
+                }
+            }
+        } else {
+            for (int y = 0; y < t.kernel_h; ++y, row += t.tap_row) {
+                const float* tap = row;
+                for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col, weights += L) {
+                    const V w = simd::load<Arch>(weights);
+                    LUMBAR_UNROLL
+                    for (int p = 0; p < Pixels; ++p) {
+                        acc[p] = simd::fma<Arch>(simd::load<Arch>(tap + p * step), w, acc[p]);
+                    }
+                }
+            }
+        }
+        activate_sums<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+            LUMBAR_UNROLL
+            for (int p = 0; p < Pixels; ++p) acc[p] = activation(acc[p]);
+        });
+        LUMBAR_UNROLL
+        for (int p = 0; p < Pixels; ++p) simd::store<Arch>(out + p * L, acc[p]);
+    }
 }
 
-/// Computes Pixels x 2 neighbouring outputs of one group at stride 1: a row of inputs is loaded
-/// once and used for both rows of outputs. `out_row`: from one row of outputs to the next.
+/// Computes `tiles` times Pixels x 2 neighbouring outputs of one group at stride 1: a row of inputs
+/// is loaded once and used for both rows of outputs. `out_row`: from one row of outputs to the
+/// next.
 using DepthwisePairFunction = void (*)(const DepthwiseTile&, const float* in, float* out,
-                                       std::ptrdiff_t out_row);
+                                       std::ptrdiff_t out_row, int tiles);
 
 template <class Arch, int Kernel, int Pixels>
 LUMBAR_NEVER_INLINE void depthwise_pair(const DepthwiseTile& t, const float* in, float* out,
-                                        std::ptrdiff_t out_row) {
+                                        std::ptrdiff_t out_row, int tiles) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
-    V acc[2][Pixels];
-    const V bias = simd::load<Arch>(t.bias);
-    LUMBAR_UNROLL
-    for (int p = 0; p < Pixels; ++p) acc[0][p] = acc[1][p] = bias;
+    for (; tiles > 0; --tiles, in += Pixels * L, out += Pixels * L) {
+        V acc[2][Pixels];
+        const V bias = simd::load<Arch>(t.bias);
+        LUMBAR_UNROLL
+        for (int p = 0; p < Pixels; ++p) acc[0][p] = acc[1][p] = bias;
 
-    const float* weights = t.weights;
-    const std::ptrdiff_t row = t.tap_row;
-    V w[2][Kernel];  // for the upper and the lower row of outputs
-    LUMBAR_UNROLL
-    for (int y = 0; y <= Kernel; ++y, in += row, weights += Kernel * L) {
+        const float* weights = t.weights;
+        const float* row = in;
+        V w[2][Kernel];  // for the upper and the lower row of outputs
         LUMBAR_UNROLL
-        for (int x = 0; x < Kernel; ++x) {
-            if (y > 0) w[1][x] = w[0][x];
-            if (y < Kernel) w[0][x] = simd::load<Arch>(weights + x * L);
-        }
-        LUMBAR_UNROLL
-        for (int i = 0; i < Pixels + Kernel - 1; ++i) {
-            const V value = simd::load<Arch>(in + i * L);
+        for (int y = 0; y <= Kernel; ++y, row += t.tap_row, weights += Kernel * L) {
             LUMBAR_UNROLL
             for (int x = 0; x < Kernel; ++x) {
-                const int p = i - x;
-                if (p < 0 || p >= Pixels) continue;
-                if (y < Kernel) acc[0][p] = simd::fma<Arch>(value, w[0][x], acc[0][p]);
-                if (y > 0) acc[1][p] = simd::fma<Arch>(value, w[1][x], acc[1][p]);
+                if (y > 0) w[1][x] = w[0][x];
+                if (y < Kernel) w[0][x] = simd::load<Arch>(weights + x * L);
+            }
+            LUMBAR_UNROLL
+            for (int i = 0; i < Pixels + Kernel - 1; ++i) {
+                const V value = simd::load<Arch>(row + i * L);
+                LUMBAR_UNROLL
+                for (int x = 0; x < Kernel; ++x) {
+                    const int p = i - x;
+                    if (p < 0 || p >= Pixels) continue;
+                    if (y < Kernel) acc[0][p] = simd::fma<Arch>(value, w[0][x], acc[0][p]);
+                    if (y > 0) acc[1][p] = simd::fma<Arch>(value, w[1][x], acc[1][p]);
+                }
             }
         }
-    }
-    with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+        activate_sums<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+            LUMBAR_UNROLL
+            for (int p = 0; p < Pixels; ++p) {
+                acc[0][p] = activation(acc[0][p]);
+                acc[1][p] = activation(acc[1][p]);
+            }
+        });
         LUMBAR_UNROLL
         for (int p = 0; p < Pixels; ++p) {
-            simd::store<Arch>(out + p * L, activation(acc[0][p]));
-            simd::store<Arch>(out + out_row + p * L, activation(acc[1][p]));
+            simd::store<Arch>(out + p * L, acc[0][p]);
+            simd::store<Arch>(out + out_row + p * L, acc[1][p]);
         }
-    });
+    }
 }
 
 inline constexpr int kMaxDepthwisePixels = 8;

@@ -45,19 +45,23 @@ struct LinearSums {
         }
     }
 
-    LUMBAR_ALWAYS_INLINE void store(const LinearTile& t, float* out) const {
-        with_activation<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
+    LUMBAR_ALWAYS_INLINE void store(const LinearTile& t, float* out) {
+        activate_sums<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
             LUMBAR_UNROLL
             for (int g = 0; g < kLinearGroups; ++g) {
-                // Not a break: the newest clang would not unroll the loop.
-                if (g >= t.out_groups) continue;
                 LUMBAR_UNROLL
-                for (int n = 0; n < Images; ++n) {
-                    simd::store<Arch>(out + g * t.out_group + n * t.out_image,
-                                      activation(acc[n][g]));
-                }
+                for (int n = 0; n < Images; ++n) acc[n][g] = activation(acc[n][g]);
             }
         });
+        LUMBAR_UNROLL
+        for (int g = 0; g < kLinearGroups; ++g) {
+            // Not a break: the newest clang would not unroll the loop.
+            if (g >= t.out_groups) continue;
+            LUMBAR_UNROLL
+            for (int n = 0; n < Images; ++n) {
+                simd::store<Arch>(out + g * t.out_group + n * t.out_image, acc[n][g]);
+            }
+        }
     }
 };
 }  // namespace detail

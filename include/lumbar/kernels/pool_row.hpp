@@ -5,6 +5,7 @@
 #pragma once
 
 #include <lumbar/core/memory.hpp>
+#include <lumbar/kernels/epilogue.hpp>
 #include <lumbar/simd/simd.hpp>
 
 #include <algorithm>
@@ -29,6 +30,8 @@ struct PoolRow {
     int width = 0;  ///< output pixels
     std::ptrdiff_t tap_row = 0;
     std::ptrdiff_t tap_col = 0;
+    const float* bias = nullptr;  ///< added to averages; may be null
+    Epilogue epilogue;            ///< of averages
 };
 
 using PoolRowFunction = void (*)(const PoolRow&);
@@ -108,7 +111,7 @@ LUMBAR_ALWAYS_INLINE void pool_row(const PoolRow& r) {
     const auto store = [&](int x, const V& pool) LUMBAR_LAMBDA_INLINE {
         const int counted = r.rows.counted * r.columns[x].counted;
         simd::store<Arch>(r.out + std::ptrdiff_t{x} * L,
-                          Pool::template result<Arch>(pool, std::max(counted, 1)));
+                          Pool::template result<Arch>(r, pool, std::max(counted, 1)));
     };
     for (int x = 0; x < r.width;) {
         if (r.columns[x].count == 0 || r.rows.count == 0) {
@@ -168,13 +171,14 @@ struct MaxPool {
         return simd::max_or_nan<Arch>(pool, x);
     }
     template <class Arch>
-    static LUMBAR_ALWAYS_INLINE simd::Vector<Arch> result(const simd::Vector<Arch>& pool, int) {
+    static LUMBAR_ALWAYS_INLINE simd::Vector<Arch> result(const PoolRow&,
+                                                          const simd::Vector<Arch>& pool, int) {
         return pool;
     }
 };
 
 /// Sums each column of a window, adds the columns in order, divides once. An empty window gives
-/// zero.
+/// zero, before bias and activation.
 struct AveragePool {
     template <class Arch>
     static LUMBAR_ALWAYS_INLINE simd::Vector<Arch> none() {
@@ -186,9 +190,14 @@ struct AveragePool {
         return pool + x;
     }
     template <class Arch>
-    static LUMBAR_ALWAYS_INLINE simd::Vector<Arch> result(const simd::Vector<Arch>& pool,
+    static LUMBAR_ALWAYS_INLINE simd::Vector<Arch> result(const PoolRow& r,
+                                                          const simd::Vector<Arch>& pool,
                                                           int counted) {
-        return pool / simd::broadcast<Arch>(static_cast<float>(counted));
+        simd::Vector<Arch> x = pool / simd::broadcast<Arch>(static_cast<float>(counted));
+        if (r.bias) x = x + simd::load<Arch>(r.bias);
+        activate_sums<Arch>(r.epilogue,
+                            [&](auto activation) LUMBAR_LAMBDA_INLINE { x = activation(x); });
+        return x;
     }
 };
 

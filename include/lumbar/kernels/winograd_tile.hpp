@@ -8,6 +8,7 @@
 // Each function works along rows, then along columns; all channels of a vector side by side.
 #pragma once
 
+#include <lumbar/kernels/epilogue.hpp>
 #include <lumbar/kernels/winograd_matrices.hpp>
 #include <lumbar/simd/simd.hpp>
 
@@ -25,10 +26,11 @@ LUMBAR_NAMESPACE_BEGIN
 /// Transforms one filter of taps_h x taps_w weights into its points, in double.
 using WinogradFilterFunction = void (*)(const float* filter, double* points);
 
-/// Transforms one input tile: `in` is its first pixel, `row` the distance of its rows (floats);
-/// point i goes to `points + i * step`.
-using WinogradInputFunction = void (*)(const float* in, std::ptrdiff_t row, float* points,
-                                       std::ptrdiff_t step);
+/// Transforms `tiles` input tiles, `next` floats apart: `in` is the first pixel of the first, `row`
+/// the distance of its rows; its point i goes to `points + i * step`, and those of the other tiles
+/// beside it.
+using WinogradInputFunction = void (*)(const float* in, std::ptrdiff_t row, std::ptrdiff_t next,
+                                       float* points, std::ptrdiff_t step, int tiles);
 
 /// Where an output tile goes. Distances are in floats.
 struct WinogradOutput {
@@ -37,15 +39,16 @@ struct WinogradOutput {
     std::ptrdiff_t residual_row = 0;
     float* out = nullptr;
     std::ptrdiff_t out_row = 0;
-    int rows = 0;  ///< as many as lie inside the image; the rest is not written
+    std::ptrdiff_t next = 0;  ///< from one tile to the next
+    int rows = 0;             ///< as many as lie inside the image; the rest is not written
     int columns = 0;
-    float low = 0.0f;  ///< the activation is a clamp (Epilogue::is_clamp)
-    float high = 0.0f;
+    Epilogue epilogue;  ///< a clamp (Epilogue::is_clamp)
 };
 
-/// Transforms the points of one tile, point i at `points + i * step`, into its outputs.
+/// Transforms the points of `tiles` tiles, point i of the first at `points + i * step` and those of
+/// the others beside it, into their outputs.
 using WinogradOutputFunction = void (*)(const float* points, std::ptrdiff_t step,
-                                        const WinogradOutput& to);
+                                        const WinogradOutput& to, int tiles);
 
 namespace detail {
 
@@ -149,24 +152,27 @@ LUMBAR_HOT LUMBAR_NEVER_INLINE void winograd_filter_tile(const float* filter, do
 
 /// Rows x Columns: the inputs of a tile, 1 where there is no transform along an axis.
 template <class Arch, int Rows, int Columns>
-LUMBAR_NEVER_INLINE void winograd_input(const float* in, std::ptrdiff_t row, float* points,
-                                        std::ptrdiff_t step) {
+LUMBAR_NEVER_INLINE void winograd_input(const float* in, std::ptrdiff_t row, std::ptrdiff_t next,
+                                        float* points, std::ptrdiff_t step, int tiles) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
-    V x[Rows * Columns];
-    LUMBAR_UNROLL
-    for (int r = 0; r < Rows; ++r, in += row) {
+    for (; tiles > 0; --tiles, in += next, points += L) {
+        V x[Rows * Columns];
+        const float* from = in;
         LUMBAR_UNROLL
-        for (int c = 0; c < Columns; ++c) x[r * Columns + c] = simd::load<Arch>(in + c * L);
-        detail::winograd_input_line<Arch, Columns, 1>(x + r * Columns);
-    }
-    LUMBAR_UNROLL
-    for (int c = 0; c < Columns; ++c) {
-        detail::winograd_input_line<Arch, Rows, Columns>(x + c);
-        float* to = points + c * step;
+        for (int r = 0; r < Rows; ++r, from += row) {
+            LUMBAR_UNROLL
+            for (int c = 0; c < Columns; ++c) x[r * Columns + c] = simd::load<Arch>(from + c * L);
+            detail::winograd_input_line<Arch, Columns, 1>(x + r * Columns);
+        }
         LUMBAR_UNROLL
-        for (int r = 0; r < Rows; ++r, to += Columns * step) {
-            simd::store<Arch>(to, x[r * Columns + c]);
+        for (int c = 0; c < Columns; ++c) {
+            detail::winograd_input_line<Arch, Rows, Columns>(x + c);
+            float* to = points + c * step;
+            LUMBAR_UNROLL
+            for (int r = 0; r < Rows; ++r, to += Columns * step) {
+                simd::store<Arch>(to, x[r * Columns + c]);
+            }
         }
     }
 }
@@ -174,48 +180,65 @@ LUMBAR_NEVER_INLINE void winograd_input(const float* in, std::ptrdiff_t row, flo
 /// Outputs x OutColumns outputs from Rows x Columns points.
 template <class Arch, int Rows, int OutRows, int Columns, int OutColumns>
 LUMBAR_NEVER_INLINE void winograd_output(const float* points, std::ptrdiff_t step,
-                                         const WinogradOutput& to) {
+                                         const WinogradOutput& to, int tiles) {
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
-    V x[Rows * Columns];
-    LUMBAR_UNROLL
-    for (int c = 0; c < Columns; ++c) {
-        const float* from = points + c * step;
+    const float* residual = to.residual;
+    float* first = to.out;
+    for (; tiles > 0; --tiles, points += L, first += to.next) {
+        V x[Rows * Columns];
         LUMBAR_UNROLL
-        for (int r = 0; r < Rows; ++r, from += Columns * step) {
-            x[r * Columns + c] = simd::load<Arch>(from);
+        for (int c = 0; c < Columns; ++c) {
+            const float* from = points + c * step;
+            LUMBAR_UNROLL
+            for (int r = 0; r < Rows; ++r, from += Columns * step) {
+                x[r * Columns + c] = simd::load<Arch>(from);
+            }
+            detail::winograd_output_line<Arch, Rows, OutRows, Columns>(x + c);
         }
-        detail::winograd_output_line<Arch, Rows, OutRows, Columns>(x + c);
-    }
-    const V bias = simd::load<Arch>(to.bias);
-    LUMBAR_UNROLL
-    for (int r = 0; r < OutRows; ++r) {
-        detail::winograd_output_line<Arch, Columns, OutColumns, 1>(x + r * Columns);
-        LUMBAR_UNROLL
-        for (int c = 0; c < OutColumns; ++c) x[r * Columns + c] = x[r * Columns + c] + bias;
-    }
-    if (to.residual) {
+        const V bias = simd::load<Arch>(to.bias);
         LUMBAR_UNROLL
         for (int r = 0; r < OutRows; ++r) {
+            detail::winograd_output_line<Arch, Columns, OutColumns, 1>(x + r * Columns);
             LUMBAR_UNROLL
-            for (int c = 0; c < OutColumns; ++c) {
-                if (r < to.rows && c < to.columns) {
-                    x[r * Columns + c] =
-                        x[r * Columns + c] +
-                        simd::load<Arch>(to.residual + r * to.residual_row + c * L);
+            for (int c = 0; c < OutColumns; ++c) x[r * Columns + c] = x[r * Columns + c] + bias;
+        }
+        if (residual) {
+            LUMBAR_UNROLL
+            for (int r = 0; r < OutRows; ++r) {
+                LUMBAR_UNROLL
+                for (int c = 0; c < OutColumns; ++c) {
+                    if (r < to.rows && c < to.columns) {
+                        x[r * Columns + c] =
+                            x[r * Columns + c] +
+                            simd::load<Arch>(residual + r * to.residual_row + c * L);
+                    }
+                }
+            }
+            residual += to.next;
+        }
+        if (to.epilogue.kind == Epilogue::Kind::clamp) {
+            const V high = simd::broadcast<Arch>(to.epilogue.high);
+            LUMBAR_UNROLL
+            for (int r = 0; r < OutRows; ++r) {
+                LUMBAR_UNROLL
+                for (int c = 0; c < OutColumns; ++c) {
+                    x[r * Columns + c] = simd::at_most<Arch>(x[r * Columns + c], high);
                 }
             }
         }
-    }
-    const V low = simd::broadcast<Arch>(to.low), high = simd::broadcast<Arch>(to.high);
-    float* out = to.out;
-    LUMBAR_UNROLL
-    for (int r = 0; r < OutRows; ++r, out += to.out_row) {
-        if (r >= to.rows) continue;  // not a break: the newest clang would not unroll
+        // The sums lie in memory here, more than there are registers: minus infinity costs less
+        // than another pass.
+        const V low = simd::broadcast<Arch>(to.epilogue.low);
+        float* out = first;
         LUMBAR_UNROLL
-        for (int c = 0; c < OutColumns; ++c) {
-            if (c < to.columns) {
-                simd::store<Arch>(out + c * L, simd::clamp<Arch>(x[r * Columns + c], low, high));
+        for (int r = 0; r < OutRows; ++r, out += to.out_row) {
+            if (r >= to.rows) continue;  // not a break: the newest clang would not unroll
+            LUMBAR_UNROLL
+            for (int c = 0; c < OutColumns; ++c) {
+                if (c < to.columns) {
+                    simd::store<Arch>(out + c * L, simd::at_least<Arch>(x[r * Columns + c], low));
+                }
             }
         }
     }

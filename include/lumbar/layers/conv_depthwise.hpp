@@ -35,7 +35,7 @@ class ConvDepthwise {
                               int threads, const Bfloat16Kernels* bfloat16 = nullptr)
         : conv_(kernels, conv,
                 {.plain_input = false,
-                 .row_pixels = middle.w,
+                 .row_pixels = static_cast<int>(middle.pixels()),
                  .destinations = {},
                  .bands = 1,
                  .bfloat16 = bfloat16}),
@@ -43,8 +43,7 @@ class ConvDepthwise {
           middle_(middle),
           border_(border_read(depthwise, middle)),
           lanes_(kernels.lanes) {
-        // One more pixel: tiles go row by row.
-        row_ = std::ptrdiff_t{middle.w + border_.left + border_.right + 1} * lanes_;
+        row_ = std::ptrdiff_t{middle.w + border_.left + border_.right} * lanes_;
         constexpr std::ptrdiff_t kMostFloats = std::ptrdiff_t{448} * 1024 / sizeof(float);
         const int stride = depthwise.stride.h;
         const auto floats = [&](int strips) {

@@ -6,6 +6,7 @@
 #include <lumbar/core/view.hpp>
 #include <lumbar/kernels/table.hpp>
 #include <lumbar/layers/row_order.hpp>
+#include <lumbar/layers/tile_run.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -129,11 +130,10 @@ class DepthwiseConv {
         const EvenSplit split = pair_split(call);
         const float* const in = taps_of(call, n, g, y);
         float* const out = call.out.pixel(n, g, y, 0);
-        for (int run = 0; run < split.runs; ++run) {
-            const int x = split.start(run);
+        for_alike_tiles(split, 0, split.runs, split.runs, [&](int, int x, int pixels, int tiles) {
             const std::ptrdiff_t at = std::ptrdiff_t{x} * kernels_->lanes;
-            pair_of(split.start(run + 1) - x)(t, in + at, out + at, call.out.row);
-        }
+            pair_of(pixels)(t, in + at, out + at, call.out.row, tiles);
+        });
         clear_border_of_row(call.out, n, g, y);
         clear_border_of_row(call.out, n, g, y + 1);
     }
@@ -143,11 +143,10 @@ class DepthwiseConv {
         const EvenSplit split = EvenSplit::at_most(call.out.shape.w, tile_pixels_);
         const float* const in = taps_of(call, n, g, y);
         float* const out = call.out.pixel(n, g, y, 0);
-        for (int run = 0; run < split.runs; ++run) {
-            const int x = split.start(run);
-            (*tiles_)[static_cast<std::size_t>(split.start(run + 1) - x - 1)](
-                t, in + x * t.step, out + std::ptrdiff_t{x} * kernels_->lanes);
-        }
+        for_alike_tiles(split, 0, split.runs, split.runs, [&](int, int x, int pixels, int tiles) {
+            (*tiles_)[static_cast<std::size_t>(pixels - 1)](
+                t, in + x * t.step, out + std::ptrdiff_t{x} * kernels_->lanes, tiles);
+        });
         clear_border_of_row(call.out, n, g, y);
     }
 

@@ -15,6 +15,7 @@
 #include <lumbar/kernels/table.hpp>
 #include <lumbar/layers/pack_filters.hpp>
 #include <lumbar/layers/tile_cost.hpp>
+#include <lumbar/layers/tile_run.hpp>
 
 #include <algorithm>
 #include <cassert>
@@ -153,15 +154,22 @@ class DirectConv {
     int first_group(int b) const { return blocks_[static_cast<std::size_t>(b)].first_group; }
     int groups(int b) const { return blocks_[static_cast<std::size_t>(b)].groups; }
 
-    /// Computes rows [begin, end) of one image for one block. Preconditions: planes of the output
-    /// are not dense; one band.
+    /// Computes rows [begin, end) of one image for one block. Preconditions: a pointwise
+    /// convolution with one band, no residual, and the same weights for all images.
     void run_rows(const ConvCall& call, const float* packed, int block, int image, int begin,
                   int end) const noexcept {
-        const Rows rows = rows_of(call);
-        const std::int64_t first =
-            (std::int64_t{block} * call.out[0].shape.n + image) * rows.count * rows.runs;
-        run_blocked(call, packed, first + std::int64_t{begin} * rows.runs,
-                    first + std::int64_t{end} * rows.runs);
+        BlockedView out = call.out[0];
+        out.data = out.pixel(image, 0, begin, 0);
+        if (begin > 0) out.border.top = 0;
+        if (end < out.shape.h) out.border.bottom = 0;
+        out.shape.n = 1;
+        out.shape.h = end - begin;
+        ConvCall part = call;
+        part.in.data = call.in.pixel(image, 0, begin, 0);
+        part.out = {&out, 1};
+        const Rows rows = rows_of(part);
+        const std::int64_t units = std::int64_t{rows.count} * rows.runs;
+        run_blocked(part, packed, block * units, (block + 1) * units);
     }
 
     /// Of a pointwise convolution of floats: writes weights for each image, packed as `packed`,
@@ -205,8 +213,9 @@ class DirectConv {
         std::ptrdiff_t bias = 0;
         std::ptrdiff_t end = 0;
     };
+    /// How tiles go over an image: along its rows, or across their ends.
     struct Rows {
-        bool flat = false;
+        bool flat = false;  ///< planes of the input are runs of pixels: one row
         int count = 0;
         int width = 0;
         int runs = 0;  ///< tiles of most blocks in a row
@@ -266,11 +275,17 @@ class DirectConv {
 
     Rows rows_of(const ConvCall& call) const {
         const Shape& out = call.out[0].shape;
-        bool flat = geometry_.pointwise() && call.in.dense();
-        for (const BlockedView& o : call.out) flat = flat && o.dense();
-        if (call.residual) flat = flat && call.residual->dense();
+        const int longest = kernels_->max_pixels(tile_groups_);
+        bool dense = true;
+        for (const BlockedView& o : call.out) dense = dense && o.dense();
+        // Else where it makes fewer tiles: on 14x14 49 of at most 4 pixels in place of 56. (See
+        // ConvTile::row_end.)
+        const bool pays =
+            ceil_div(out.h * out.w, longest) < out.h * ceil_div(out.w, longest) && longest <= out.w;
+        const bool flat = geometry_.pointwise() && call.in.dense() &&
+                          (!call.residual || call.residual->dense()) && (dense || pays);
         Rows rows{flat, flat ? 1 : out.h, flat ? out.h * out.w : out.w, 0};
-        rows.runs = ceil_div(rows.width, kernels_->max_pixels(tile_groups_));
+        rows.runs = ceil_div(rows.width, longest);
         return rows;
     }
 
@@ -353,18 +368,19 @@ class DirectConv {
         int tile = bands.start(band) + static_cast<int>((begin - before) % tiles_in(band));
         while (unit < end) {
             const Block& b = blocks_[block];
-            const float* const next = block + 1 < blocks_.size() ? packed + b.end : nullptr;
-            const int lines =
-                ceil_div(b.groups * lanes, static_cast<int>(kAlignment / sizeof(float)));
             const BlockedView& out = call.out[static_cast<std::size_t>(b.destination)];
             ConvTile t = tile_of(b, packed, call.in);
             t.out_group = out.group;
+            t.row_width = out.shape.w;
+            t.row_gap = rows.flat ? out.row - std::ptrdiff_t{out.shape.w} * lanes : 0;
             t.residual_group = call.residual ? call.residual->group : 0;
             t.epilogue = call.epilogue;
             const float* const weights = t.weights;
             const float* const bias = t.bias;
             const int first = bands.start(band), last = bands.start(band + 1);
-            int run = tile % rows.runs;
+            const TileFetch fetch =
+                TileFetch::of(block + 1 < blocks_.size() ? packed + b.end : nullptr, channels_of(b),
+                              b.groups, lanes, last - first);
             while (tile < last && unit < end) {
                 const int n = tile / rows.runs / rows.count, y = tile / rows.runs % rows.count;
                 t.weights = weights + static_cast<std::size_t>(n) * call.image_weights;
@@ -372,23 +388,32 @@ class DirectConv {
                 const float* const in = call.in.pixel(
                     n, b.first_in_group, y * geometry_.stride.h - geometry_.padding.top,
                     -geometry_.padding.left);
-                float* const to = out.pixel(n, b.first_group, y, 0);
                 const float* const residual =
                     call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
-                for (; run < rows.runs && tile < last && unit < end; ++run, ++tile, ++unit) {
-                    const int x = split.start(run);
-                    const int pixels = split.start(run + 1) - x;
-                    const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
-                    if (residual) {
-                        prefetch_residual(residual + at, t.residual_group, b.groups,
-                                          pixels * lanes);
-                    }
-                    t.fetch_next(next, channels_of(b), lines, tile - first, last - first);
-                    tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
-                                                    residual ? residual + at : nullptr);
-                    if (run + 1 == rows.runs) clear_borders(out, b, n, y, rows.flat);
-                }
-                run = 0;
+                // The row's runs, as far as they are in the band and in the units.
+                const int run = tile % rows.runs;
+                const int runs = static_cast<int>(std::min(
+                    {std::int64_t{rows.runs - run}, std::int64_t{last - tile}, end - unit}));
+                const int to_band = first - tile + run;  // from a run of the row to one of the band
+                // Where the next tile's first pixel goes.
+                int row = rows.flat ? split.start(run) / out.shape.w : y;
+                int column = split.start(run) - (row - y) * out.shape.w;
+                for_alike_tiles(
+                    split, run, run + runs, fetch.first + to_band,
+                    [&](int i, int x, int pixels, int tiles) {
+                        t.fetch = fetch.at(i - to_band);
+                        t.row_end = out.shape.w - column;
+                        const ConvTileFunction compute = tile_function(b.groups, pixels);
+                        float* const to = out.pixel(n, b.first_group, row, column);
+                        compute(t, in + x * t.step, to,
+                                residual ? residual + std::ptrdiff_t{x} * lanes : nullptr, tiles);
+                        for (column += tiles * pixels; column >= out.shape.w;
+                             column -= out.shape.w, ++row) {
+                            clear_borders(out, b, n, row);
+                        }
+                    });
+                tile += runs;
+                unit += runs;
             }
             if (++block == blocks_.size()) {
                 block = 0;
@@ -425,13 +450,13 @@ class DirectConv {
                 const float* const residual =
                     call.residual ? call.residual->pixel(n, b.first_group, y, 0) : nullptr;
                 const EvenSplit split = EvenSplit::at_most(shape.w, kernels_->max_pixels(b.groups));
-                for (int run = 0; run < split.runs; ++run) {
-                    const int x = split.start(run);
-                    const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
-                    tile_function(b.groups, split.start(run + 1) - x)(
-                        t, in + x * t.step, to + at, residual ? residual + at : nullptr);
-                }
-                clear_borders(out, b, n, y, false);
+                for_alike_tiles(
+                    split, 0, split.runs, split.runs, [&](int, int x, int pixels, int tiles) {
+                        const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes;
+                        tile_function(b.groups, pixels)(t, in + x * t.step, to + at,
+                                                        residual ? residual + at : nullptr, tiles);
+                    });
+                clear_borders(out, b, n, y);
             }
         }
     }
@@ -457,22 +482,9 @@ class DirectConv {
         }
     }
 
-    /// Asks for a tile's residual when the tile starts, so that it is near when the sums are done.
-    static void prefetch_residual(const float* residual, std::ptrdiff_t group, int groups,
-                                  int floats) {
-        constexpr int kLine = kAlignment / sizeof(float);
-        for (int g = 0; g < groups; ++g, residual += group) {
-            for (int i = 0; i < floats; i += kLine) simd::prefetch(residual + i);
-        }
-    }
-
-    static void clear_borders(const BlockedView& out, const Block& b, int n, int y, bool flat) {
+    static void clear_borders(const BlockedView& out, const Block& b, int n, int y) {
         for (int g = b.first_group; g < b.first_group + b.groups; ++g) {
-            if (flat) {
-                clear_border(out, n, g);
-            } else {
-                clear_border_of_row(out, n, g, y);
-            }
+            clear_border_of_row(out, n, g, y);
         }
     }
 

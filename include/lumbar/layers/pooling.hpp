@@ -16,6 +16,8 @@ LUMBAR_NAMESPACE_BEGIN
 struct PoolCall {
     BlockedView in{};
     BlockedView out{};
+    const float* bias = nullptr;  ///< per channel, padded to whole groups; averages only
+    Epilogue epilogue{};          ///< after the bias; averages only
 };
 
 class Pooling {
@@ -47,10 +49,12 @@ class Pooling {
         PoolRow row;
         row.columns = columns_.data();
         row.width = call.out.shape.w;
+        row.epilogue = call.epilogue;
         row.tap_row = geometry_.dilation.h * call.in.row;
         row.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
         for (std::int64_t unit = begin; unit < end; ++unit) {
             const auto [n, g, y, count] = order.at(unit);
+            row.bias = call.bias ? call.bias + std::ptrdiff_t{g} * call.out.lanes : nullptr;
             row.rows = rows_[static_cast<std::size_t>(y)];
             row.in = call.in.pixel(n, g, row.rows.begin, 0);
             row.out = call.out.pixel(n, g, y, 0);

@@ -21,6 +21,7 @@
 #include <lumbar/layers/direct_conv.hpp>
 #include <lumbar/layers/pack_filters.hpp>
 #include <lumbar/layers/tile_cost.hpp>
+#include <lumbar/layers/tile_run.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -194,14 +195,28 @@ class WinogradConv {
     /// What the tile's functions take as the distance between rows.
     std::ptrdiff_t row_of(std::ptrdiff_t row) const { return tile_->along_row() ? lanes() : row; }
 
+    /// A tile: the image, and the first output pixel.
     struct Place {
-        int n, y, x;  ///< the image, and the first output pixel
+        int n = 0;
+        int y = 0;
+        int x = 0;
     };
     Place place(int tile) const {
         const int row = tile / tiles_x_;
         return {row / tiles_y_, row % tiles_y_ * tile_->out_rows,
                 tile % tiles_x_ * tile_->out_columns};
     }
+    /// The tile `tiles` further on, in the same row or the first of the next.
+    Place after(Place at, int tiles) const {
+        at.x += tiles * tile_->out_columns;
+        if (at.x < tiles_x_ * tile_->out_columns) return at;
+        at.x = 0;
+        at.y += tile_->out_rows;
+        if (at.y < tiles_y_ * tile_->out_rows) return at;
+        return {at.n + 1, 0, 0};
+    }
+    /// From one tile of a row to the next.
+    std::ptrdiff_t next_tile() const { return std::ptrdiff_t{tile_->out_columns} * lanes(); }
 
     /// One group of input channels of a block of tiles.
     void transform(const ConvCall& call, int block, int group, float* transformed) const noexcept {
@@ -209,16 +224,23 @@ class WinogradConv {
         const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
         const int rows = tile_->in_rows(), columns = tile_->in_columns();
         float* to = transformed + std::ptrdiff_t{group} * block_tiles_ * lanes();
-        for (int i = 0; i < count; ++i, to += lanes()) {
-            const Place at = place(first + i);
+        Place at = place(first);
+        for (int i = 0, tiles = 0; i < count;
+             i += tiles, to += tiles * lanes(), at = after(at, tiles)) {
             const int y = at.y - geometry_.padding.top, x = at.x - geometry_.padding.left;
             const float* from = in.pixel(at.n, group, y, x);
+            // Those that have all their inputs inside the image and its border.
+            tiles = 0;
             if (y >= -in.border.top && x >= -in.border.left &&
                 y + rows <= in.shape.h + in.border.bottom &&
                 x + columns <= in.shape.w + in.border.right) {
-                tile_->input(from, row_of(in.row), to, v_point_);
+                const int inside =
+                    (in.shape.w + in.border.right - x - columns) / tile_->out_columns + 1;
+                tiles = std::min({inside, tiles_x_ - at.x / tile_->out_columns, count - i});
+                tile_->input(from, row_of(in.row), next_tile(), to, v_point_, tiles);
                 continue;
             }
+            tiles = 1;
             // Of what lies outside the image, nothing is read.
             alignas(kAlignment) float copy[kMaxPoints * kAlignment / sizeof(float)];
             std::fill_n(copy, rows * columns * lanes(), 0.0f);
@@ -228,7 +250,7 @@ class WinogradConv {
                 std::copy_n(from + r * in.row + std::ptrdiff_t{left} * lanes(),
                             (right - left) * lanes(), copy + (r * columns + left) * lanes());
             }
-            tile_->input(copy, row_of(std::ptrdiff_t{columns} * lanes()), to, v_point_);
+            tile_->input(copy, row_of(std::ptrdiff_t{columns} * lanes()), 0, to, v_point_, 1);
         }
     }
 
@@ -249,17 +271,17 @@ class WinogradConv {
                 const float* const next = packed + next_weights(i, g, unit, end);
                 const bool last = g + groups == out_groups_ && i + 1 == tile_->points();
                 const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
-                const int lines =
-                    ceil_div(groups * lanes(), static_cast<int>(kAlignment / sizeof(float)));
+                const TileFetch fetch = TileFetch::of(last ? nullptr : next, geometry_.in_channels,
+                                                      groups, lanes(), split.runs);
                 float* const to = products + i * m_point_ + (g - unit) * t.out_group;
-                for (int run = 0; run < split.runs; ++run) {
-                    const int from = split.start(run), pixels = split.start(run + 1) - from;
-                    const std::ptrdiff_t at = std::ptrdiff_t{from} * lanes();
-                    t.fetch_next(last ? nullptr : next, geometry_.in_channels, lines, run,
-                                 split.runs);
-                    kernels_->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(
-                        pixels - 1)](t, transformed + i * v_point_ + at, to + at, nullptr);
-                }
+                for_alike_tiles(
+                    split, 0, split.runs, fetch.first, [&](int run, int x, int pixels, int tiles) {
+                        t.fetch = fetch.at(run);
+                        const std::ptrdiff_t at = std::ptrdiff_t{x} * lanes();
+                        kernels_->conv[static_cast<std::size_t>(
+                            groups - 1)][static_cast<std::size_t>(pixels - 1)](
+                            t, transformed + i * v_point_ + at, to + at, nullptr, tiles);
+                    });
             }
         }
         for (int g = unit; g < end; ++g, products += t.out_group) {
@@ -281,12 +303,15 @@ class WinogradConv {
         WinogradOutput to;
         to.bias = biases + std::ptrdiff_t{group} * lanes();
         to.out_row = row_of(out.row);
-        to.low = call.epilogue.low;
-        to.high = call.epilogue.high;
-        for (int i = 0; i < count; ++i, products += lanes()) {
-            const Place at = place(first + i);
+        to.epilogue = call.epilogue;
+        to.next = next_tile();
+        Place at = place(first);
+        for (int i = 0, tiles = 0; i < count;
+             i += tiles, products += tiles * lanes(), at = after(at, tiles)) {
             const int rows = std::min(tile_->out_rows, out.shape.h - at.y);
             const int columns = std::min(tile_->out_columns, out.shape.w - at.x);
+            // Those that lie inside the image, or the last of the row.
+            tiles = std::clamp((out.shape.w - at.x) / tile_->out_columns, 1, count - i);
             to.rows = tile_->along_row() ? columns : rows;
             to.columns = tile_->along_row() ? rows : columns;
             to.out = out.pixel(at.n, group, at.y, at.x);
@@ -294,8 +319,8 @@ class WinogradConv {
                 to.residual = call.residual->pixel(at.n, group, at.y, at.x);
                 to.residual_row = row_of(call.residual->row);
             }
-            tile_->output(products, m_point_, to);
-            if (at.x + columns < out.shape.w) continue;
+            tile_->output(products, m_point_, to, tiles);
+            if (at.x + tiles * tile_->out_columns < out.shape.w) continue;
             for (int r = 0; r < rows; ++r) clear_border_of_row(out, at.n, group, at.y + r);
         }
     }

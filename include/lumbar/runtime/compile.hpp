@@ -7,6 +7,7 @@
 #include <lumbar/graph/passes/fold_batch_norm.hpp>
 #include <lumbar/graph/passes/fuse_activation.hpp>
 #include <lumbar/graph/passes/fuse_residual.hpp>
+#include <lumbar/graph/passes/pool_after_pointwise.hpp>
 #include <lumbar/runtime/bind_weights.hpp>
 #include <lumbar/runtime/name_dialects.hpp>
 #include <lumbar/runtime/network.hpp>
@@ -99,6 +100,7 @@ LUMBAR_COLD inline Result<Network> finish_plan(std::shared_ptr<Plan> plan) {
     auto shapes = try_infer_shapes(plan->source, o.batch, {o.height, o.width});
     if (!shapes) return shapes.error();
     Graph graph = fuse_activation(fuse_residual(fold_batch_norm(plan->source)));
+    graph = pool_after_pointwise(std::move(graph));
     graph = elide_concat(std::move(graph), lanes);
     const int threads = plan->executor ? plan->executor->concurrency() : 1;
     plan->lots = lots_of(graph, o.batch, threads);

@@ -62,7 +62,7 @@ class FilterReader {
     /// Preconditions: the node's parameters are in `weights` and fit (try_bind_weights); `weights`
     /// outlives the reader.
     LUMBAR_COLD FilterReader(const Node& node, const Weights& weights)
-        : filters_(weights.find(node.name + ".weight")) {
+        : filters_(weights.find(node.name + ".weight")), bias_later_(node.bias_later) {
         const auto* conv = node.as<op::Conv>();
         const auto* linear = node.as<op::Linear>();
         shift_.assign(static_cast<std::size_t>(node.channels), 0.0);
@@ -79,7 +79,12 @@ class FilterReader {
         }
     }
 
-    /// Fills the filter of one output channel, in the file's order, and returns its bias.
+    float bias(int channel) const {
+        return detail::to_normal_float(shift_[static_cast<std::size_t>(channel)]);
+    }
+
+    /// Fills the filter of one output channel, in the file's order, and returns its bias, or zero
+    /// where that comes later.
     float operator()(int channel, std::span<float> filter) const {
         const std::size_t c = static_cast<std::size_t>(channel);
         const auto first = std::int64_t{channel} * static_cast<std::int64_t>(filter.size());
@@ -88,11 +93,12 @@ class FilterReader {
         }
         const double scale = scale_.empty() ? 1.0 : scale_[c];
         detail::scale_floats(filter, scale);
-        return detail::to_normal_float(shift_[c]);
+        return bias_later_ ? 0.0f : bias(channel);
     }
 
    private:
     const TensorData* filters_;
+    bool bias_later_;
     std::vector<double> scale_;  ///< empty: one
     std::vector<double> shift_;
 };

@@ -61,8 +61,10 @@ class StepMaker {
                 LinearStep{std::move(layer), std::move(packed), input(0), id, epilogue});
         } else if (const auto* p = node.as<op::Pool>()) {
             const Shape& in = shape(input(0));
+            const Node& before = plan_.graph.node(input(0));
             add(id, "pool",
-                PoolStep{Pooling(*plan_.kernels, geometry_of(*p, in), in), input(0), id});
+                PoolStep{Pooling(*plan_.kernels, geometry_of(*p, in), in),
+                         before.bias_later ? pack_bias(before) : nullptr, input(0), id, epilogue});
         } else if (node.as<op::Softmax>()) {
             add(id, "softmax", ChannelsStep{AcrossChannels::softmax(*plan_.kernels), input(0), id});
         } else if (const auto* n = node.as<op::LocalResponseNorm>()) {
@@ -128,8 +130,7 @@ class StepMaker {
             geometry.stride = {};
         }
         const bool flat = geometry.pointwise() && !plain &&
-                          (values.gathered || plan_.memory.view(in, nullptr).dense()) &&
-                          plan_.memory.view(id, nullptr).dense();
+                          (values.gathered || plan_.memory.view(in, nullptr).dense());
         DirectConv layer(*plan_.kernels, geometry,
                          {.plain_input = plain,
                           .row_pixels = flat ? out.h * out.w : out.w,
@@ -260,7 +261,8 @@ class StepMaker {
         std::string key = cat({node.name, " | ", format, " | ", plan_.kernels->isa});
         if (const auto* c = node.as<op::Conv>()) {
             key += cat({" | ", plan_.graph.node(node.inputs[0]).channels, " to ", c->out_channels,
-                        " in ", c->groups, (c->bias ? " | bias" : "")});
+                        " in ", c->groups, (c->bias ? " | bias" : ""),
+                        (node.bias_later ? " | later" : "")});
         } else if (const auto* l = node.as<op::Linear>()) {
             key += cat({" | ", l->outputs, (l->bias ? " | bias" : "")});
         }
@@ -269,6 +271,16 @@ class StepMaker {
                         std::bit_cast<std::uint64_t>(node.batch_norm->epsilon)});
         }
         return key;
+    }
+
+    LUMBAR_COLD PackedWeights pack_bias(const Node& node) {
+        return plan_.store->get(
+            key_of(node, "bias"),
+            static_cast<std::size_t>(round_up(node.channels, plan_.kernels->lanes)),
+            [&](float* to) {
+                const FilterReader reader(node, plan_.weights);
+                for (int c = 0; c < node.channels; ++c) to[c] = reader.bias(c);
+            });
     }
 
     LUMBAR_COLD PackedWeights pack_affine(const Node& node, const op::BatchNorm& b) {

@@ -231,10 +231,14 @@ struct ConvDepthwiseStep {
 
 struct PoolStep {
     Pooling layer;
+    PackedWeights bias;  ///< null: none
     int in;
     int out;
+    Epilogue epilogue;
 
-    PoolCall call(const RunContext& r) const { return {r.view(in), r.view(out)}; }
+    PoolCall call(const RunContext& r) const {
+        return {r.view(in), r.view(out), bias ? bias->data() : nullptr, epilogue};
+    }
     LUMBAR_COLD std::int64_t units(const RunContext& r) const { return layer.units(call(r)); }
     void run(const RunContext& r, std::int64_t begin, std::int64_t end, float*) const noexcept {
         layer.run(call(r), begin, end);

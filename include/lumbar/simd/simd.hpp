@@ -130,6 +130,21 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> negative_infinity() {
     return broadcast<Arch>(std::bit_cast<float>(bits));
 }
 
+/// Puts variables into memory until they are used next: what loops in between need has their
+/// registers. (Without it g++ 12 and clang 14 reload pointers within hot loops that have none
+/// left.)
+template <class T>
+LUMBAR_ALWAYS_INLINE void park([[maybe_unused]] T& variable) {
+#if defined(__GNUC__)
+    asm volatile("" : "+m"(variable));
+#endif
+}
+template <class T, class... Others>
+LUMBAR_ALWAYS_INLINE void park(T& variable, Others&... others) {
+    park(variable);
+    park(others...);
+}
+
 /// Asks for the cache line of an address, which need not be valid, to be brought into L2.
 LUMBAR_ALWAYS_INLINE void prefetch([[maybe_unused]] const float* p) {
 #if defined(__GNUC__) || defined(__clang__)
@@ -315,11 +330,23 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> less_or_second(const Vector<Arch>& a, const Ve
     }
 }
 
+/// The larger of x and low; NaN stays NaN.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> at_least(const Vector<Arch>& x, const Vector<Arch>& low) {
+    return greater_or_second<Arch>(low, x);
+}
+
+/// The smaller of x and high; NaN stays NaN.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE Vector<Arch> at_most(const Vector<Arch>& x, const Vector<Arch>& high) {
+    return less_or_second<Arch>(high, x);
+}
+
 /// x limited to [low, high]; NaN stays NaN.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> clamp(const Vector<Arch>& x, const Vector<Arch>& low,
                                         const Vector<Arch>& high) {
-    return less_or_second<Arch>(high, greater_or_second<Arch>(low, x));
+    return at_most<Arch>(at_least<Arch>(x, low), high);
 }
 
 /// The larger of the two; NaN where either is NaN (max pooling).
