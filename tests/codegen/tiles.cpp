@@ -13,11 +13,10 @@ using Arch = simd::Native;
                                                   const float*, int)
 #define DEPTHWISE_TILE(KERNEL, PIXELS)                                                             \
     template void depthwise_tile<Arch, KERNEL, PIXELS>(const DepthwiseTile&, const float*, float*, \
-                                                       int)
-
+                                                       int, int)
 #define DEPTHWISE_PAIR(KERNEL, PIXELS)                                                             \
     template void depthwise_pair<Arch, KERNEL, PIXELS>(const DepthwiseTile&, const float*, float*, \
-                                                       std::ptrdiff_t, int)
+                                                       int, int)
 #define BFLOAT16_TILE(PIXELS, GROUPS)                                                         \
     template void conv_tile<Arch, PIXELS, GROUPS, PairProduct>(const ConvTile&, const float*, \
                                                                float*, const float*, int)

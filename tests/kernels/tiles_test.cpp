@@ -184,26 +184,31 @@ TEST_CASE("every depthwise tile computes its pixels, and writes nothing else") {
                 t.tap_col = table.column * L;
                 t.tap_row = 40 * L;
                 t.step = 3 * L;
-                const AlignedBuffer in = random_buffer(6 * t.tap_row, 1);
+                const AlignedBuffer in = random_buffer(7 * t.tap_row, 1);
                 const AlignedBuffer weights = random_buffer(kernel_h * kernel_w * L, 2);
                 const AlignedBuffer bias = random_buffer(L, 3);
                 t.weights = weights.data();
                 t.bias = bias.data();
-                AlignedBuffer out = filled_buffer((2 * pixels + 1) * L, kUntouched);
-                (*table.tiles)[static_cast<std::size_t>(pixels - 1)](t, in.data(), out.data(), 2);
+                // Two tiles in each of two rows.
+                const std::ptrdiff_t width = 2 * pixels + 1;
+                t.in_row = t.tap_row / 2;
+                t.out_row = width * L;
+                AlignedBuffer out = filled_buffer(2 * width * L, kUntouched);
+                (*table.tiles)[static_cast<std::size_t>(pixels - 1)](t, in.data(), out.data(), 2,
+                                                                     2);
                 bool right = true;
-                for (std::ptrdiff_t i = 0; i < (2 * pixels + 1) * L; ++i) {
-                    const std::ptrdiff_t p = i / L, lane = i % L;
+                for (std::ptrdiff_t i = 0; i < 2 * width * L; ++i) {
+                    const std::ptrdiff_t p = i / L % width, row = i / L / width, lane = i % L;
                     if (p == 2 * pixels) {
                         right = right && out.data()[i] == kUntouched;
                         continue;
                     }
+                    const float* const first = in.data() + row * t.in_row + p * t.step + lane;
                     double want = static_cast<double>(bias.data()[lane]);
                     for (int y = 0; y < kernel_h; ++y)
                         for (int x = 0; x < kernel_w; ++x)
                             want +=
-                                static_cast<double>(
-                                    in.data()[y * t.tap_row + x * t.tap_col + p * t.step + lane]) *
+                                static_cast<double>(first[y * t.tap_row + x * t.tap_col]) *
                                 static_cast<double>(weights.data()[(y * kernel_w + x) * L + lane]);
                     right = right && close(out.data()[i], want);
                 }

@@ -62,16 +62,18 @@ constexpr Padding widest(const Padding& a, const Padding& b) {
 struct EvenSplit {
     int length = 0;
     int runs = 0;
+    int shorter = 0;      ///< pixels of most runs
+    int longer_runs = 0;  ///< those with one pixel more, which come first
+
+    constexpr EvenSplit() = default;
+    /// `runs`: at least 1.
+    constexpr EvenSplit(int pixels, int number)
+        : length(pixels), runs(number), shorter(pixels / number), longer_runs(pixels % number) {}
 
     static constexpr EvenSplit at_most(int length, int longest) {
         return {length, ceil_div(length, longest)};
     }
-    /// The longer runs come first. (Loops over i hoist the division: one per run is felt in tiles
-    /// with few input channels.)
-    constexpr int start(int i) const {
-        const int shorter = length / runs, longer_runs = length % runs;
-        return i * shorter + std::min(i, longer_runs);
-    }
+    constexpr int start(int i) const { return i * shorter + std::min(i, longer_runs); }
 };
 
 LUMBAR_NAMESPACE_END

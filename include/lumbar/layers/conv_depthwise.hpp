@@ -80,6 +80,7 @@ class ConvDepthwise {
     /// `conv_packed` and `depthwise_packed`: as conv() and depthwise() pack them.
     void run(const ConvDepthwiseCall& call, const float* conv_packed, const float* depthwise_packed,
              std::int64_t begin, std::int64_t end, float* scratch) const noexcept {
+        int cleared = -1;  // the strip whose borders are zero in the scratch
         for (std::int64_t unit = begin; unit < end; ++unit) {
             const int block = static_cast<int>(unit % conv_.blocks());
             const int strip = static_cast<int>(unit / conv_.blocks() % strips_);
@@ -95,15 +96,21 @@ class ConvDepthwise {
             wide.border = border_;
             wide.row = row_;
             wide.group = (held.end - held.begin) * row_;
-            wide.data = scratch + std::ptrdiff_t{border_.left} * lanes_ - held.begin * row_ -
-                        conv_.first_group(block) * wide.group;
+            wide.data = scratch + std::ptrdiff_t{border_.left} * lanes_ - held.begin * row_;
+            const int first = std::max(held.begin, 0), last = std::min(held.end, middle_.h);
+            // Once: what the convolution writes lies between. (Before each block it takes 2 to 4 %
+            // of the time of a MobileNet.)
+            if (strip != cleared) clear_borders(wide, first, last);
+            cleared = strip;
+            wide.data -= conv_.first_group(block) * wide.group;
 
+            BlockedView inner = wide;
+            inner.border = {};
             ConvCall conv;
             conv.in = call.in;
-            conv.out = {&wide, 1};
+            conv.out = {&inner, 1};
             conv.epilogue = call.middle;
-            conv_.run_rows(conv, conv_packed, block, n, std::max(held.begin, 0),
-                           std::min(held.end, middle_.h));
+            conv_.run_rows(conv, conv_packed, block, n, first, last);
             const DepthwiseCall depthwise{wide, call.out, call.last};
             for (int g = 0; g < conv_.groups(block); ++g) {
                 depthwise_.run_rows(depthwise, depthwise_packed, n, conv_.first_group(block) + g,
@@ -117,6 +124,12 @@ class ConvDepthwise {
         int begin = 0;
         int end = 0;
     };
+
+    void clear_borders(const BlockedView& wide, int first, int last) const noexcept {
+        for (int g = 0; g < conv_.tile_groups(); ++g) {
+            for (int y = first; y < last; ++y) clear_border_of_row(wide, 0, g, y);
+        }
+    }
 
     /// Rows that a strip reads beyond `stride` for each of its own.
     int extra_rows() const {

@@ -39,6 +39,11 @@ class DepthwiseConv {
             if (is(5)) pairs_ = &kernels.depthwise_pairs_5x5;
         }
         tile_pixels_ = max_depthwise_pixels(tiles_ == &kernels.depthwise ? 0 : geometry.kernel.w);
+        if (pairs_) {
+            pair_pixels_ = kMaxPairPixels;
+            while (pair_pixels_ > 0 && !pair_of(pair_pixels_)) --pair_pixels_;
+            if (pair_pixels_ == 0) pairs_ = nullptr;
+        }
     }
 
     const ConvGeometry& geometry() const { return geometry_; }
@@ -93,61 +98,36 @@ class DepthwiseConv {
         t.epilogue = call.epilogue;
         t.weights = packed + static_cast<std::size_t>(g) * group_size();
         t.bias = t.weights + geometry_.filter_size() * kernels_->lanes;
-        int y = begin;
-        if (rows_in_unit(call) == 2) {
-            for (; y + 1 < end; y += 2) run_pair(call, t, n, g, y);
-        }
-        for (; y < end; ++y) run_row(call, t, n, g, y);
+        t.in_row = geometry_.stride.h * call.in.row;
+        t.out_row = call.out.row;
+        const auto compute = [&](const DepthwiseTileFunction* tiles, int widest, int y, int times) {
+            const float* const in = call.in.pixel(
+                n, g, y * geometry_.stride.h - geometry_.padding.top, -geometry_.padding.left);
+            float* const out = call.out.pixel(n, g, y, 0);
+            const EvenSplit split = EvenSplit::at_most(call.out.shape.w, widest);
+            for_alike_tiles(
+                split, 0, split.runs, split.runs, [&](int, int x, int pixels, int count) {
+                    tiles[pixels - 1](t, in + x * t.step, out + std::ptrdiff_t{x} * kernels_->lanes,
+                                      count, times);
+                });
+        };
+        const int pairs = rows_in_unit(call) == 2 ? (end - begin) / 2 : 0;
+        const int single = begin + 2 * pairs;
+        if (pairs > 0) compute(pairs_->data(), pair_pixels_, begin, pairs);
+        if (single < end) compute(tiles_->data(), tile_pixels_, single, end - single);
+        for (int y = begin; y < end; ++y) clear_border_of_row(call.out, n, g, y);
     }
 
    private:
     /// Two rows at a time where there is a kernel that is as narrow as they are.
     int rows_in_unit(const DepthwiseCall& call) const {
         if (!pairs_) return 1;
-        const EvenSplit split = pair_split(call);
-        return pair_of(split.start(1) - split.start(0)) &&
-                       pair_of(split.length - split.start(split.runs - 1))
-                   ? 2
-                   : 1;
+        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, pair_pixels_);
+        const int widest = split.shorter + (split.longer_runs > 0 ? 1 : 0);
+        return pair_of(split.shorter) && pair_of(widest) ? 2 : 1;
     }
-    DepthwisePairFunction pair_of(int pixels) const {
+    DepthwiseTileFunction pair_of(int pixels) const {
         return (*pairs_)[static_cast<std::size_t>(pixels - 1)];
-    }
-    EvenSplit pair_split(const DepthwiseCall& call) const {
-        int widest = kMaxPairPixels;
-        while (widest > 1 && !pair_of(widest)) --widest;
-        return EvenSplit::at_most(call.out.shape.w, widest);
-    }
-
-    /// The first tap of the first pixel of row y.
-    const float* taps_of(const DepthwiseCall& call, int n, int g, int y) const {
-        return call.in.pixel(n, g, y * geometry_.stride.h - geometry_.padding.top,
-                             -geometry_.padding.left);
-    }
-
-    void run_pair(const DepthwiseCall& call, const DepthwiseTile& t, int n, int g,
-                  int y) const noexcept {
-        const EvenSplit split = pair_split(call);
-        const float* const in = taps_of(call, n, g, y);
-        float* const out = call.out.pixel(n, g, y, 0);
-        for_alike_tiles(split, 0, split.runs, split.runs, [&](int, int x, int pixels, int tiles) {
-            const std::ptrdiff_t at = std::ptrdiff_t{x} * kernels_->lanes;
-            pair_of(pixels)(t, in + at, out + at, call.out.row, tiles);
-        });
-        clear_border_of_row(call.out, n, g, y);
-        clear_border_of_row(call.out, n, g, y + 1);
-    }
-
-    void run_row(const DepthwiseCall& call, const DepthwiseTile& t, int n, int g,
-                 int y) const noexcept {
-        const EvenSplit split = EvenSplit::at_most(call.out.shape.w, tile_pixels_);
-        const float* const in = taps_of(call, n, g, y);
-        float* const out = call.out.pixel(n, g, y, 0);
-        for_alike_tiles(split, 0, split.runs, split.runs, [&](int, int x, int pixels, int tiles) {
-            (*tiles_)[static_cast<std::size_t>(pixels - 1)](
-                t, in + x * t.step, out + std::ptrdiff_t{x} * kernels_->lanes, tiles);
-        });
-        clear_border_of_row(call.out, n, g, y);
     }
 
     std::size_t group_size() const {
@@ -159,6 +139,7 @@ class DepthwiseConv {
     const DepthwiseTileTable* tiles_ = nullptr;
     const DepthwisePairTable* pairs_ = nullptr;  ///< null: not for this geometry
     int tile_pixels_ = 1;                        ///< of the widest tile
+    int pair_pixels_ = 0;                        ///< of the widest pair of rows
 };
 
 LUMBAR_NAMESPACE_END

@@ -40,13 +40,11 @@ struct TileFetch {
 template <class Compute>
 LUMBAR_ALWAYS_INLINE void for_alike_tiles(const EvenSplit& split, int begin, int end, int fetch,
                                           Compute&& compute) {
-    const int shorter = split.length / split.runs, longer_runs = split.length % split.runs;
     for (int run = begin; run < end;) {
-        const bool longer = run < longer_runs;
-        int stop = longer ? std::min(longer_runs, end) : end;
+        const bool longer = run < split.longer_runs;
+        int stop = longer ? std::min(split.longer_runs, end) : end;
         if (run < fetch) stop = std::min(stop, fetch);
-        compute(run, run * shorter + std::min(run, longer_runs), shorter + (longer ? 1 : 0),
-                stop - run);
+        compute(run, split.start(run), split.shorter + (longer ? 1 : 0), stop - run);
         run = stop;
     }
 }
