@@ -262,12 +262,11 @@ TEST_CASE("an empty pooling window gives minus infinity, or zero") {
         CAPTURE(std::string(kernels->isa));
         const AlignedBuffer in = random_buffer(kernels->lanes, 1);
         AlignedBuffer out = filled_buffer(kernels->lanes, kUntouched);
-        const lumbar::PoolSpan empty;
+        const lumbar::PoolRun empty{.outputs = 1};
         lumbar::PoolRow row;
         row.in = in.data();
         row.out = out.data();
-        row.columns = &empty;
-        row.width = 1;
+        row.runs = {&empty, 1};
         kernels->max_pool(row);
         CHECK(out.data()[0] == -std::numeric_limits<float>::infinity());
         kernels->average_pool(row);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -21,13 +22,26 @@ struct PoolSpan {
     int counted = 0;  ///< positions that an average divides by (may include padding)
 };
 
+/// Columns that the strip holds.
+inline constexpr int kPoolColumns = 64;
+
+/// Neighbouring outputs whose windows have as many columns, `step` further on each.
+struct PoolRun {
+    int outputs = 0;
+    PoolSpan first{};  ///< columns of the first window
+    int step = 0;
+    int strip = 0;  ///< the first column of the strip that has them
+    /// Of the strip, to be pooled before this run; 0: an earlier run has seen to that.
+    int columns = 0;
+    bool wide = false;  ///< one window that is wider than the strip
+};
+
 /// One row of outputs. Distances are in floats.
 struct PoolRow {
     const float* in = nullptr;  ///< pixel (rows.begin, 0) of the group
     float* out = nullptr;
-    const PoolSpan* columns = nullptr;
+    std::span<const PoolRun> runs;  ///< all outputs of the row
     PoolSpan rows;
-    int width = 0;  ///< output pixels
     std::ptrdiff_t tap_row = 0;
     std::ptrdiff_t tap_col = 0;
     const float* bias = nullptr;  ///< added to averages; may be null
@@ -98,63 +112,43 @@ LUMBAR_ALWAYS_INLINE simd::Vector<Arch> pool_wide_window(const PoolRow& r, const
     return pool;
 }
 
-/// One row of outputs, as many at a time as the strip has columns for.
 template <class Arch, class Pool>
 LUMBAR_ALWAYS_INLINE void pool_row(const PoolRow& r) {
     using V = simd::Vector<Arch>;
-    constexpr int L = simd::lanes<Arch>, kColumns = 64;
-    alignas(kAlignment) float strip[kColumns * L];
-    const auto end_of = [&](const PoolSpan& s) {
-        return s.begin + std::max(s.count - 1, 0) * static_cast<int>(r.tap_col / L) + 1;
-    };
-    const V none = Pool::template none<Arch>();
-    const auto store = [&](int x, const V& pool) LUMBAR_LAMBDA_INLINE {
-        const int counted = r.rows.counted * r.columns[x].counted;
-        simd::store<Arch>(r.out + std::ptrdiff_t{x} * L,
-                          Pool::template result<Arch>(r, pool, std::max(counted, 1)));
-    };
-    for (int x = 0; x < r.width;) {
-        if (r.columns[x].count == 0 || r.rows.count == 0) {
-            store(x++, none);
-            continue;
-        }
-        // The outputs whose windows fit into the strip. (With dilation, one that starts in the
-        // padding may begin after the next.)
-        int last = x, first = r.columns[x].begin, end = first;
-        for (; last < r.width && r.columns[last].count > 0; ++last) {
-            const int low = std::min(first, r.columns[last].begin);
-            const int high = std::max(end, end_of(r.columns[last]));
-            if (high - low > kColumns) break;
-            first = low;
-            end = high;
-        }
-        if (last == x) {
-            store(x, pool_wide_window<Arch, Pool>(r, r.columns[x]));
-            ++x;
-            continue;
-        }
-        pool_columns<Arch, Pool>(r, r.in + std::ptrdiff_t{first} * L, end - first, strip);
-        const auto columns_of = [&](int output) {
-            return strip + std::ptrdiff_t{r.columns[output].begin - first} * L;
+    constexpr int L = simd::lanes<Arch>;
+    alignas(kAlignment) float strip[kPoolColumns * L];
+    float* out = r.out;
+    for (const PoolRun& run : r.runs) {
+        const int counted = std::max(r.rows.counted * run.first.counted, 1);
+        const auto store = [&](const V& pool) LUMBAR_LAMBDA_INLINE {
+            simd::store<Arch>(out, Pool::template result<Arch>(r, pool, counted));
+            out += L;
         };
-        for (; x < last;) {
-            const int count = r.columns[x].count;
-            if (x + 4 <= last && r.columns[x + 1].count == count &&
-                r.columns[x + 2].count == count && r.columns[x + 3].count == count) {
-                V pools[4];
-                const float* const columns[4] = {columns_of(x), columns_of(x + 1),
-                                                 columns_of(x + 2), columns_of(x + 3)};
-                pool_vectors<Arch, Pool>(columns, count, r.tap_col, pools);
-                LUMBAR_UNROLL
-                for (int k = 0; k < 4; ++k) store(x + k, pools[k]);
-                x += 4;
-            } else {
-                V pool[1];
-                const float* const columns[1] = {columns_of(x)};
-                pool_vectors<Arch, Pool>(columns, count, r.tap_col, pool);
-                store(x, pool[0]);
-                ++x;
-            }
+        if (run.first.count == 0 || r.rows.count == 0) {
+            for (int i = 0; i < run.outputs; ++i) store(Pool::template none<Arch>());
+            continue;
+        }
+        if (run.wide) {
+            store(pool_wide_window<Arch, Pool>(r, run.first));
+            continue;
+        }
+        pool_columns<Arch, Pool>(r, r.in + std::ptrdiff_t{run.strip} * L, run.columns, strip);
+        const float* column = strip + std::ptrdiff_t{run.first.begin - run.strip} * L;
+        const std::ptrdiff_t step = std::ptrdiff_t{run.step} * L;
+        int i = 0;
+        for (; i + 4 <= run.outputs; i += 4, column += 4 * step) {
+            V pools[4];
+            const float* const columns[4] = {column, column + step, column + 2 * step,
+                                             column + 3 * step};
+            pool_vectors<Arch, Pool>(columns, run.first.count, r.tap_col, pools);
+            LUMBAR_UNROLL
+            for (int k = 0; k < 4; ++k) store(pools[k]);
+        }
+        for (; i < run.outputs; ++i, column += step) {
+            V pool[1];
+            const float* const columns[1] = {column};
+            pool_vectors<Arch, Pool>(columns, run.first.count, r.tap_col, pool);
+            store(pool[0]);
         }
     }
 }

@@ -28,12 +28,14 @@ class Pooling {
         const Shape out = output_shape(geometry, in);
         rows_ = spans(out.h, in.h, geometry.adaptive.h > 0, geometry.kernel.h, geometry.stride.h,
                       geometry.dilation.h, geometry.padding.top, geometry.padding.bottom);
-        columns_ = spans(out.w, in.w, geometry.adaptive.h > 0, geometry.kernel.w, geometry.stride.w,
-                         geometry.dilation.w, geometry.padding.left, geometry.padding.right);
+        std::vector<PoolSpan> columns =
+            spans(out.w, in.w, geometry.adaptive.h > 0, geometry.kernel.w, geometry.stride.w,
+                  geometry.dilation.w, geometry.padding.left, geometry.padding.right);
         if (geometry.kind == PoolGeometry::Kind::average && !geometry.count_include_pad) {
             for (PoolSpan& s : rows_) s.counted = s.count;
-            for (PoolSpan& s : columns_) s.counted = s.count;
+            for (PoolSpan& s : columns) s.counted = s.count;
         }
+        runs_ = runs_of(columns, geometry.dilation.w);
     }
 
     const PoolGeometry& geometry() const { return geometry_; }
@@ -47,8 +49,7 @@ class Pooling {
         const PoolRowFunction pool = max ? kernels_->max_pool : kernels_->average_pool;
         const RowOrder order{call.out.groups(), call.out.shape.h};
         PoolRow row;
-        row.columns = columns_.data();
-        row.width = call.out.shape.w;
+        row.runs = runs_;
         row.epilogue = call.epilogue;
         row.tap_row = geometry_.dilation.h * call.in.row;
         row.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
@@ -91,10 +92,51 @@ class Pooling {
         return result;
     }
 
+    /// Runs of windows that are alike, in strips with as many of their columns as fit.
+    LUMBAR_COLD static std::vector<PoolRun> runs_of(const std::vector<PoolSpan>& windows,
+                                                    int dilation) {
+        std::vector<PoolRun> runs;
+        std::size_t opened = 0;  // the first run of the strip
+        int begin = 0, end = 0;  // of the strip; an end of 0: there is none
+        for (const PoolSpan& w : windows) {
+            const int last = w.begin + (std::max(w.count, 1) - 1) * dilation + 1;
+            const bool wide = last - w.begin > kPoolColumns;
+            const bool in_strip = w.count > 0 && !wide;
+            // With dilation, a window that starts in the padding may begin after the next.
+            const int first = std::min(begin, w.begin), after = std::max(end, last);
+            const bool opens = in_strip && (end == 0 || after - first > kPoolColumns);
+            if (opens) opened = runs.size();
+            begin = opens ? w.begin : first;
+            end = !in_strip ? 0 : opens ? last : after;
+            if (!runs.empty() && !opens && !wide && joins(runs.back(), w)) {
+                PoolRun& run = runs.back();
+                run.step = (w.begin - run.first.begin) / run.outputs;
+                ++run.outputs;
+            } else {
+                runs.push_back({.outputs = 1, .first = w, .wide = wide});
+            }
+            if (in_strip) close_strip(runs, opened, begin, end);
+        }
+        return runs;
+    }
+    /// True where `w` continues the run.
+    static bool joins(const PoolRun& run, const PoolSpan& w) {
+        if (run.wide || run.first.count != w.count || run.first.counted != w.counted) return false;
+        return w.count == 0 || run.outputs == 1 ||
+               w.begin - run.first.begin == run.outputs * run.step;
+    }
+    /// Tells the runs from `opened` on where their strip lies, as far as it is known.
+    static void close_strip(std::vector<PoolRun>& runs, std::size_t opened, int begin, int end) {
+        for (std::size_t i = opened; i < runs.size(); ++i) {
+            runs[i].strip = begin;
+            runs[i].columns = i == opened ? end - begin : 0;
+        }
+    }
+
     const KernelTable* kernels_ = nullptr;
     PoolGeometry geometry_;
     std::vector<PoolSpan> rows_;
-    std::vector<PoolSpan> columns_;
+    std::vector<PoolRun> runs_;
 };
 
 LUMBAR_NAMESPACE_END
