@@ -38,7 +38,8 @@ struct RunOptions {
     bool residual = false;
     Activation activation = Activation::none;
     Padding out_border{};
-    int extra_columns = 0;  ///< keeps planes from being dense
+    bool dense_residual = false;  ///< else it has the output's border
+    int extra_columns = 0;        ///< keeps planes from being dense
 };
 
 /// Runs one convolution, with NaN in the input's tail lanes and around all views, and compares.
@@ -61,7 +62,8 @@ std::string check_conv(const KernelTable& kernels, const Case& c, const RunOptio
     Guarded in(c.in, kernels.lanes,
                {.border = border_read(g, c.in), .extra_columns = o.extra_columns});
     in.fill(x, oracle::kNan);
-    Guarded added(out_shape, kernels.lanes, {.border = o.out_border});
+    Guarded added(out_shape, kernels.lanes,
+                  {.border = o.dense_residual ? Padding{} : o.out_border});
     added.fill(residual);
 
     std::vector<int> channels = o.destinations;
@@ -313,6 +315,32 @@ TEST_CASE("a convolution adds the residual before any activation that can be fus
                 o.plain = true;
                 CHECK(check_conv(*kernels, {{2, 3, 5, 9}, square(3, 21, 3)}, o) == "");
             }
+        }
+    }
+}
+
+TEST_CASE("pointwise tiles go across the rows of an output with a border") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        for (const Shape in : {Shape{2, 9, 14, 14},
+                               {1, 9, 7, 7},
+                               {2, 9, 3, 17},
+                               {1, 9, 60, 5},
+                               {1, 9, 9, 4},
+                               {1, 9, 5, 33},
+                               {2, 9, 1, 19}}) {
+            CAPTURE(to_string(in));
+            for (const int out : {5, 13, 24, 70})
+                for (const bool residual : {false, true}) {
+                    CAPTURE(out);
+                    CAPTURE(residual);
+                    CHECK(check_conv(*kernels, {in, square(9, out, 1)},
+                                     {.row_pixels = static_cast<int>(in.pixels()),
+                                      .residual = residual,
+                                      .activation = Activation::relu6,
+                                      .out_border = {1, 2, 3, 1},
+                                      .dense_residual = true}) == "");
+                }
         }
     }
 }

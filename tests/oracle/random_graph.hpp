@@ -78,6 +78,18 @@ class RandomGraph {
         }
     }
 
+    /// An Inception's pooling branch.
+    Value pooled(Value x) {
+        const bool counts = pick(2) == 0;
+        x = avg_pool(x, {.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = counts});
+        const bool bias = pick(2) == 0;
+        x = conv<1>(x, name(), {.out_channels = 1 + pick(x.channels()), .bias = bias});
+        if (pick(2)) x = batch_norm(x, name() + ".bn");
+        if (pick(2)) x = activate(x, any_activation());
+        return pick(3) ? x
+                       : conv<1>(x, name() + ".second", {.out_channels = 1 + pick(x.channels())});
+    }
+
     /// A convolution as it usually stands: batch norm, perhaps a shortcut, perhaps an activation.
     Value block(Value x) {
         Value y = any_conv(x);
@@ -88,7 +100,7 @@ class RandomGraph {
 
     Value next() {
         const Value x = any();
-        switch (pick(22)) {
+        switch (pick(24)) {
             case 0:
             case 1:
             case 2:
@@ -111,7 +123,9 @@ class RandomGraph {
             case 17:
             case 18: return block(x);
             case 19: return lumbar::pad_channels(x, {.before = pick(6), .after = pick(6)});
-            case 20: return lumbar::local_response_norm(x, {.size = 1 + pick(5), .alpha = 0.5f});
+            case 20:
+            case 21: return pooled(x);
+            case 22: return lumbar::local_response_norm(x, {.size = 1 + pick(5), .alpha = 0.5f});
             default:
                 return squeeze_excite(x, name(),
                                       {.squeezed_channels = 2, .gate = any_activation()});

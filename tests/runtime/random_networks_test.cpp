@@ -126,6 +126,37 @@ TEST_CASE("strided pointwise convolutions of many channels read gathered pixels"
     }
 }
 
+TEST_CASE("a depthwise convolution whose windows see nothing but padding is a step of its own") {
+    for (const int padding : {2, 3}) {
+        CAPTURE(padding);
+        Graph graph;
+        Value x = conv<1>(conv<3>(graph.input(3), "stem", {.out_channels = 4}), "wide",
+                          {.out_channels = 32, .bias = true});
+        graph.output(depthwise_conv<3>(x, "filter", {.padding = padding, .bias = true}));
+        check_steps(graph, {1, 3, 9, 600}, "pointwise + depthwise",
+                    [&](const KernelTable&) { return padding == 2 ? 1 : 0; });
+    }
+}
+
+TEST_CASE("a pooling branch adds its bias after the pooling") {
+    for (const bool counts : {false, true})
+        for (const Activation activation : {Activation::relu, Activation::hard_swish}) {
+            CAPTURE(counts);
+            CAPTURE(to_string(activation));
+            Graph graph;
+            Value x = relu(conv<3>(graph.input(3), "stem", {.out_channels = 37}));
+            const Value pooled =
+                avg_pool(x, {.kernel = 3, .stride = 1, .padding = 1, .count_include_pad = counts});
+            const Value branch = activate(
+                batch_norm(conv<1>(pooled, "branch", {.out_channels = 13, .bias = true}), "bn"),
+                activation);
+            // A slice, if there are 16 lanes or fewer, that a border goes around.
+            x = concat({conv<1>(x, "other", {.out_channels = 16}), branch});
+            graph.output(conv<3>(x, "after", {.out_channels = 8}));
+            check_steps(graph, {2, 3, 9, 11}, "pool", [](const KernelTable&) { return 1; });
+        }
+}
+
 TEST_CASE("a gate goes into the weights of the convolution that alone reads the scaled value") {
     const auto network = [](bool read_twice) {
         Graph graph;

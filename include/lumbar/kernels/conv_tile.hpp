@@ -54,8 +54,8 @@ struct ConvTile {
     std::ptrdiff_t step = 0;       ///< from the first tap of a pixel to that of the next pixel
     std::ptrdiff_t out_group = 0;  ///< from one group of output channels to the next
     std::ptrdiff_t residual_group = 0;
-    /// Pixels before the end of a row of the output, and in the next row; `row_gap` floats lie
-    /// between the two. A tile has no more pixels than a row, where there is a gap.
+    /// Pixels before the end of a row of the output, and in every later row; `row_gap` floats lie
+    /// between two. A tile has no more pixels than a row, where there is a gap.
     int row_end = std::numeric_limits<int>::max();
     int row_width = 0;
     std::ptrdiff_t row_gap = 0;

@@ -1,5 +1,6 @@
-// The transforms of Winograd convolution, one tile of one group of channels at a time. Between them
-// stand multiplications of matrices, one for each of the tile's points, which conv_tile does.
+// The transforms of Winograd convolution: tiles of one group of channels, one after another.
+// Between them stand multiplications of matrices, one for each of a tile's points, which conv_tile
+// does.
 //
 //     input tile         points                                       output tile
 //     (mh + rh - 1)      V[point][group][tile][lane]                   mh x mw

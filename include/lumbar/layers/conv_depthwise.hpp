@@ -28,8 +28,9 @@ struct ConvDepthwiseCall {
 class ConvDepthwise {
    public:
     ConvDepthwise() = default;
-    /// `middle`: the shape between the two; `out`: of the result. `threads`: that will share the
-    /// work. `bfloat16`: of the pointwise convolution (DirectConv::Options).
+    /// `middle`: the shape between the two; `out`: of the result. No window of `depthwise` lies
+    /// above or below the image altogether. `threads`: that will share the work. `bfloat16`: of the
+    /// pointwise convolution (DirectConv::Options).
     LUMBAR_COLD ConvDepthwise(const KernelTable& kernels, const ConvGeometry& conv,
                               const ConvGeometry& depthwise, const Shape& middle, const Shape& out,
                               int threads, const Bfloat16Kernels* bfloat16 = nullptr)

@@ -40,7 +40,8 @@ class DirectConv {
    public:
     struct Options {
         bool plain_input = false;  ///< the input is NCHW, with few channels
-        int row_pixels = 14;       ///< pixels in an output row (all, where planes have no border)
+        int row_pixels = 14;  ///< pixels in an output row; pointwise: all, where the input's planes
+                              ///< are dense
         std::vector<int> destinations{};  ///< output channels of each; empty: one for all
         /// Bands of rows in the order of the units: with one, threads divide the output channels
         /// among them; with one for each thread, the rows.
@@ -154,14 +155,14 @@ class DirectConv {
     int first_group(int b) const { return blocks_[static_cast<std::size_t>(b)].first_group; }
     int groups(int b) const { return blocks_[static_cast<std::size_t>(b)].groups; }
 
-    /// Computes rows [begin, end) of one image for one block. Preconditions: a pointwise
-    /// convolution with one band, no residual, and the same weights for all images.
+    /// Computes rows [begin, end) of one image for one block; at least one row. Preconditions: a
+    /// pointwise convolution with one band, no residual, the same weights for all images, and an
+    /// output without a border (the caller's zeros stay).
     void run_rows(const ConvCall& call, const float* packed, int block, int image, int begin,
                   int end) const noexcept {
+        assert(begin < end && call.out[0].border == Padding{});
         BlockedView out = call.out[0];
         out.data = out.pixel(image, 0, begin, 0);
-        if (begin > 0) out.border.top = 0;
-        if (end < out.shape.h) out.border.bottom = 0;
         out.shape.n = 1;
         out.shape.h = end - begin;
         ConvCall part = call;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lumbar/core/geometry.hpp>
-#include <lumbar/kernels/table.hpp>
+#include <lumbar/core/memory.hpp>
 
 #include <algorithm>
 #include <cstddef>

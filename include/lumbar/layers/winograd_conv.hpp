@@ -206,15 +206,6 @@ class WinogradConv {
         return {row / tiles_y_, row % tiles_y_ * tile_->out_rows,
                 tile % tiles_x_ * tile_->out_columns};
     }
-    /// The tile `tiles` further on, in the same row or the first of the next.
-    Place after(Place at, int tiles) const {
-        at.x += tiles * tile_->out_columns;
-        if (at.x < tiles_x_ * tile_->out_columns) return at;
-        at.x = 0;
-        at.y += tile_->out_rows;
-        if (at.y < tiles_y_ * tile_->out_rows) return at;
-        return {at.n + 1, 0, 0};
-    }
     /// From one tile of a row to the next.
     std::ptrdiff_t next_tile() const { return std::ptrdiff_t{tile_->out_columns} * lanes(); }
 
@@ -224,9 +215,8 @@ class WinogradConv {
         const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
         const int rows = tile_->in_rows(), columns = tile_->in_columns();
         float* to = transformed + std::ptrdiff_t{group} * block_tiles_ * lanes();
-        Place at = place(first);
-        for (int i = 0, tiles = 0; i < count;
-             i += tiles, to += tiles * lanes(), at = after(at, tiles)) {
+        for (int i = 0, tiles = 0; i < count; i += tiles, to += tiles * lanes()) {
+            const Place at = place(first + i);
             const int y = at.y - geometry_.padding.top, x = at.x - geometry_.padding.left;
             const float* from = in.pixel(at.n, group, y, x);
             // Those that have all their inputs inside the image and its border.
@@ -305,9 +295,8 @@ class WinogradConv {
         to.out_row = row_of(out.row);
         to.epilogue = call.epilogue;
         to.next = next_tile();
-        Place at = place(first);
-        for (int i = 0, tiles = 0; i < count;
-             i += tiles, products += tiles * lanes(), at = after(at, tiles)) {
+        for (int i = 0, tiles = 0; i < count; i += tiles, products += tiles * lanes()) {
+            const Place at = place(first + i);
             const int rows = std::min(tile_->out_rows, out.shape.h - at.y);
             const int columns = std::min(tile_->out_columns, out.shape.w - at.x);
             // Those that lie inside the image, or the last of the row.

@@ -4,6 +4,7 @@
 #include <lumbar/graph/rewrite.hpp>
 #include <lumbar/graph/shapes.hpp>
 
+#include <algorithm>
 #include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
@@ -34,6 +35,11 @@ inline bool is_depthwise(const ConvGeometry& g, const Node& node) {
     return g.depthwise() && !node.residual && g.groups > 1;
 }
 
+/// True where every window sees a row of the image.
+inline bool sees_rows(const ConvGeometry& g) {
+    return std::max(g.padding.top, g.padding.bottom) <= (g.kernel.h - 1) * g.dilation.h;
+}
+
 /// The pointwise convolutions, by node, that are computed by the step of the depthwise convolution
 /// which alone reads them: their values are never stored.
 LUMBAR_COLD inline std::vector<bool> fused_into_depthwise(const Graph& graph,
@@ -52,8 +58,9 @@ LUMBAR_COLD inline std::vector<bool> fused_into_depthwise(const Graph& graph,
             continue;
         }
         const std::size_t i = static_cast<std::size_t>(in);
+        const ConvGeometry second = geometry_of(*depthwise, shapes[i]);
         fused[i] =
-            is_depthwise(geometry_of(*depthwise, shapes[i]), node) &&
+            is_depthwise(second, node) && sees_rows(second) &&
             geometry_of(*pointwise, shapes[static_cast<std::size_t>(wide.inputs[0])]).pointwise();
     }
     return fused;

@@ -131,18 +131,13 @@ LUMBAR_ALWAYS_INLINE Vector<Arch> negative_infinity() {
 }
 
 /// Puts variables into memory until they are used next: what loops in between need has their
-/// registers. (Without it g++ 12 and clang 14 reload pointers within hot loops that have none
-/// left.)
-template <class T>
-LUMBAR_ALWAYS_INLINE void park([[maybe_unused]] T& variable) {
+/// registers. (g++ 12 and clang 14 otherwise reload pointers within hot loops, for want of
+/// registers.)
+template <class... T>
+LUMBAR_ALWAYS_INLINE void park([[maybe_unused]] T&... variables) {
 #if defined(__GNUC__)
-    asm volatile("" : "+m"(variable));
+    ([](auto& v) LUMBAR_LAMBDA_INLINE { asm volatile("" : "+m"(v)); }(variables), ...);
 #endif
-}
-template <class T, class... Others>
-LUMBAR_ALWAYS_INLINE void park(T& variable, Others&... others) {
-    park(variable);
-    park(others...);
 }
 
 /// Asks for the cache line of an address, which need not be valid, to be brought into L2.

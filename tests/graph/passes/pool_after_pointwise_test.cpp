@@ -54,6 +54,20 @@ TEST_CASE("of two poolings only the second changes places with the convolution")
     CHECK(oracle::output_difference(graph, after) <= oracle::kSame);
 }
 
+TEST_CASE("a pooling that has changed places once stays where it is") {
+    for (const bool activated : {false, true}) {
+        CAPTURE(activated);
+        Graph graph("test");
+        Value x =
+            conv<1>(avg_pool(eight(graph), kAverage), "first", {.out_channels = 6, .bias = true});
+        if (activated) x = relu(x);
+        graph.output(conv<1>(x, "second", {.out_channels = 4, .bias = true}));
+        const Graph after = pool_after_pointwise(fuse_activation(graph));
+        CHECK(names(after) == "input stem first avg_pool second");
+        CHECK(oracle::output_difference(graph, after) <= oracle::kSame);
+    }
+}
+
 TEST_CASE("what would cost more, or mean something else, stays") {
     Graph graph("test");
     SUBCASE("as many channels") {

@@ -39,11 +39,14 @@ LUMBAR_COLD inline Graph pool_after_pointwise(Graph graph) {
         Node& first = graph.node(second.inputs[0]);
         const auto* pool = first.as<op::Pool>();
         if (!pool || pool->geometry.kind != PoolGeometry::Kind::average ||
-            !detail::keeps_size(*pool) || conv->out_channels >= first.channels ||
-            graph.node(first.inputs[0]).as<op::Input>() || first.slice ||
+            !detail::keeps_size(*pool) || conv->out_channels >= first.channels || first.slice ||
             !only_reader(read_by, second.inputs[0], id)) {
             continue;
         }
+        // A convolution of the image is one that reads it as it is, with its bias; a pooling that
+        // has changed places already adds a bias, and is linear no more.
+        const Node& before = graph.node(first.inputs[0]);
+        if (before.as<op::Input>() || before.bias_later) continue;
         std::swap(first, second);
         first.inputs.swap(second.inputs);
         first.bias_later = true;
