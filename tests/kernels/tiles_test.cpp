@@ -266,7 +266,8 @@ TEST_CASE("an empty pooling window gives minus infinity, or zero") {
         lumbar::PoolRow row;
         row.in = in.data();
         row.out = out.data();
-        row.runs = {&empty, 1};
+        row.runs = &empty;
+        row.run_count = 1;
         kernels->max_pool(row);
         CHECK(out.data()[0] == -std::numeric_limits<float>::infinity());
         kernels->average_pool(row);

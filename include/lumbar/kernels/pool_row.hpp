@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <span>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -40,7 +39,8 @@ struct PoolRun {
 struct PoolRow {
     const float* in = nullptr;  ///< pixel (rows.begin, 0) of the group
     float* out = nullptr;
-    std::span<const PoolRun> runs;  ///< all outputs of the row
+    const PoolRun* runs = nullptr;  ///< all outputs of the row, in this many runs
+    int run_count = 0;
     PoolSpan rows;
     std::ptrdiff_t tap_row = 0;
     std::ptrdiff_t tap_col = 0;
@@ -118,7 +118,8 @@ LUMBAR_ALWAYS_INLINE void pool_row(const PoolRow& r) {
     constexpr int L = simd::lanes<Arch>;
     alignas(kAlignment) float strip[kPoolColumns * L];
     float* out = r.out;
-    for (const PoolRun& run : r.runs) {
+    for (const PoolRun* at = r.runs; at != r.runs + r.run_count; ++at) {
+        const PoolRun& run = *at;
         const int counted = std::max(r.rows.counted * run.first.counted, 1);
         const auto store = [&](const V& pool) LUMBAR_LAMBDA_INLINE {
             simd::store<Arch>(out, Pool::template result<Arch>(r, pool, counted));

@@ -49,7 +49,8 @@ class Pooling {
         const PoolRowFunction pool = max ? kernels_->max_pool : kernels_->average_pool;
         const RowOrder order{call.out.groups(), call.out.shape.h};
         PoolRow row;
-        row.runs = runs_;
+        row.runs = runs_.data();
+        row.run_count = static_cast<int>(runs_.size());
         row.epilogue = call.epilogue;
         row.tap_row = geometry_.dilation.h * call.in.row;
         row.tap_col = std::ptrdiff_t{geometry_.dilation.w} * call.in.lanes;
