@@ -217,6 +217,53 @@ TEST_CASE("every depthwise tile computes its pixels, and writes nothing else") {
     }
 }
 
+TEST_CASE("every tile of a pair of depthwise rows computes its pixels, and writes nothing else") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        const std::ptrdiff_t L = kernels->lanes;
+        for (const int kernel : {3, 5})
+            for (int pixels = 1; pixels <= lumbar::kMaxPairPixels; ++pixels) {
+                const auto& table =
+                    kernel == 3 ? kernels->depthwise_pairs_3x3 : kernels->depthwise_pairs_5x5;
+                const auto pair = table[static_cast<std::size_t>(pixels - 1)];
+                if (!pair) continue;
+                CAPTURE(kernel);
+                CAPTURE(pixels);
+                // Two tiles in each of two pairs of rows.
+                const std::ptrdiff_t width = 2 * pixels + 1, rows = 4;
+                lumbar::DepthwiseTile t;
+                t.kernel_h = t.kernel_w = kernel;
+                t.tap_col = t.step = L;
+                t.tap_row = t.in_row = 40 * L;
+                t.out_row = width * L;
+                const AlignedBuffer in = random_buffer((rows + kernel) * t.tap_row, 1);
+                const AlignedBuffer weights = random_buffer(kernel * kernel * L, 2);
+                const AlignedBuffer bias = random_buffer(L, 3);
+                t.weights = weights.data();
+                t.bias = bias.data();
+                AlignedBuffer out = filled_buffer(rows * width * L, kUntouched);
+                pair(t, in.data(), out.data(), 2, 2);
+                bool right = true;
+                for (std::ptrdiff_t i = 0; i < rows * width * L; ++i) {
+                    const std::ptrdiff_t p = i / L % width, row = i / L / width, lane = i % L;
+                    if (p == 2 * pixels) {
+                        right = right && out.data()[i] == kUntouched;
+                        continue;
+                    }
+                    const float* const first = in.data() + row * t.in_row + p * L + lane;
+                    double want = static_cast<double>(bias.data()[lane]);
+                    for (int y = 0; y < kernel; ++y)
+                        for (int x = 0; x < kernel; ++x)
+                            want +=
+                                static_cast<double>(first[y * t.tap_row + x * L]) *
+                                static_cast<double>(weights.data()[(y * kernel + x) * L + lane]);
+                    right = right && close(out.data()[i], want);
+                }
+                CHECK(right);
+            }
+    }
+}
+
 TEST_CASE("every tile of a fully connected layer stores the groups that it is asked for") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));
