@@ -67,9 +67,13 @@ class DirectConv {
         int channel = 0;
         for (std::size_t d = 0; d < destinations.size(); ++d) {
             const int groups = ceil_div(destinations[d], kernels.lanes);
-            for (int g = 0; g < groups; g += tile_groups_) {
+            for (int g = 0, width = 0; g < groups; g += width) {
+                // Of four groups two and two: three leave one, whose tiles have too few sums to
+                // hide the multiply-add's latency.
+                const int left = groups - g;
+                width = std::min(left, tile_groups_);
+                if (width > 2 && left == width + 1) --width;
                 const int first = g * kernels.lanes;
-                const int width = std::min(tile_groups_, groups - g);
                 add_block({.destination = static_cast<int>(d), .first_group = g, .groups = width},
                           channel + first,
                           std::min(destinations[d] - first, width * kernels.lanes));
