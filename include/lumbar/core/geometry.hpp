@@ -62,8 +62,8 @@ constexpr Padding widest(const Padding& a, const Padding& b) {
 struct EvenSplit {
     int length = 0;
     int runs = 0;
-    int shorter = 0;      ///< pixels of most runs
-    int longer_runs = 0;  ///< those with one pixel more, which come first
+    int shorter = 0;      ///< pixels of a run
+    int longer_runs = 0;  ///< as many runs, the first ones, have one pixel more
 
     constexpr EvenSplit() = default;
     /// `runs`: at least 1.

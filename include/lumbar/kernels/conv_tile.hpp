@@ -25,15 +25,13 @@
 #include <lumbar/kernels/epilogue.hpp>
 #include <lumbar/simd/simd.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// Of all tiles.
+/// No tile of any instruction set is larger.
 inline constexpr int kMaxTileGroups = 3;
 inline constexpr int kMaxTilePixels = 14;
 

@@ -2,6 +2,7 @@
 // the image beforehand, so padding never takes part, and maximum, average, adaptive and global
 // pooling are the same loops: first the rows of all windows are pooled, column by column, into a
 // strip that stays in L1; then each output pools its columns, which windows that overlap share.
+// What differs from window to window is settled once for all rows, when the layer is made.
 #pragma once
 
 #include <lumbar/core/memory.hpp>
@@ -21,16 +22,16 @@ struct PoolSpan {
     int counted = 0;  ///< positions that an average divides by (may include padding)
 };
 
-/// Columns that the strip holds.
+/// Columns of the input that the strip holds at a time.
 inline constexpr int kPoolColumns = 64;
 
-/// Neighbouring outputs whose windows have as many columns, `step` further on each.
+/// Neighbouring outputs whose windows are alike. Distances are in columns of the input.
 struct PoolRun {
     int outputs = 0;
-    PoolSpan first{};  ///< columns of the first window
-    int step = 0;
-    int strip = 0;  ///< the first column of the strip that has them
-    /// Of the strip, to be pooled before this run; 0: an earlier run has seen to that.
+    PoolSpan first{};  ///< the first window; the others have as many columns
+    int step = 0;      ///< from one window to the next
+    int strip = 0;     ///< the first column of the strip that holds them
+    /// Columns of the strip that have to be pooled before this run; 0: an earlier run needed them.
     int columns = 0;
     bool wide = false;  ///< one window that is wider than the strip
 };
