@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace tiles_test {
 
@@ -61,7 +62,7 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
                 t.tap_col = 7;
                 t.tap_row = 111;
                 t.in_group = 401;
-                t.out_group = (2 * pixels + 10) * L;
+                t.out_group = (8 * pixels + 10) * L;
                 t.residual_group = (2 * pixels + 1) * L;
                 const AlignedBuffer in = random_buffer(1000, 1);
                 const AlignedBuffer weights = random_buffer(5 * 6 * groups * L, 2);
@@ -71,12 +72,14 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
                 t.bias = bias.data();
                 const auto tile = kernels->conv[static_cast<std::size_t>(groups - 1)]
                                                [static_cast<std::size_t>(pixels - 1)];
-                // Two tiles, in rows of as many pixels as a tile that end somewhere in the first,
-                // or in one row; a gap of three pixels lies between rows.
-                t.row_width = pixels;
+                // Two tiles, in rows of as many pixels as a tile or a third that end somewhere in
+                // the first, or in one row; a gap of three pixels lies between rows.
                 t.row_gap = 3 * L;
-                for (const int row_end : {1, pixels, 1000})
+                for (const auto& [row_end, row_width] :
+                     {std::pair{1, pixels}, {pixels, pixels}, {1, (pixels + 2) / 3}, {1000, 7}})
                     for (const bool add : {false, true}) {
+                        t.row_width = row_width;
+                        CAPTURE(row_width);
                         CAPTURE(row_end);
                         CAPTURE(add);
                         t.row_end = row_end;

@@ -53,7 +53,7 @@ struct ConvTile {
     std::ptrdiff_t out_group = 0;  ///< from one group of output channels to the next
     std::ptrdiff_t residual_group = 0;
     /// Pixels before the end of a row of the output, and in every later row; `row_gap` floats lie
-    /// between two. A tile has no more pixels than a row, where there is a gap.
+    /// between two.
     int row_end = std::numeric_limits<int>::max();
     int row_width = 0;
     std::ptrdiff_t row_gap = 0;
@@ -99,7 +99,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
     const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
     const float* fetch = t.fetch;
     int row_end = t.row_end;
-    for (; tiles > 0; --tiles, in += Pixels * step, out += Pixels * L) {
+    for (; tiles > 0; --tiles, in += Pixels * step) {
         V acc[Pixels][Groups];
         LUMBAR_UNROLL
         for (int g = 0; g < Groups; ++g) {
@@ -192,6 +192,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
         }
         // Read before the first store, which might be one to them as far as the compiler knows.
         const std::ptrdiff_t out_group = t.out_group, row_gap = t.row_gap;
+        const int row_width = t.row_width;
         activate_sums<Arch>(t.epilogue, [&](auto activation) LUMBAR_LAMBDA_INLINE {
             LUMBAR_UNROLL
             for (int g = 0; g < Groups; ++g) {
@@ -201,17 +202,18 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
         });
         LUMBAR_UNROLL
         for (int p = 0; p < Pixels; ++p) {
-            float* const to = out + p * L + (p < row_end ? 0 : row_gap);
+            float* const to = out + p * L;
             LUMBAR_UNROLL
             for (int g = 0; g < Groups; ++g) {
                 simd::store<Arch>(to + g * out_group, acc[p][g]);
             }
+            if (p + 1 == row_end) {
+                row_end += row_width;
+                out += row_gap;
+            }
         }
         row_end -= Pixels;
-        if (row_end <= 0) {
-            row_end += t.row_width;
-            out += row_gap;
-        }
+        out += Pixels * L;
     }
 }
 

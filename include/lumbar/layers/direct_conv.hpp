@@ -283,10 +283,9 @@ class DirectConv {
         const int longest = kernels_->max_pixels(tile_groups_);
         bool dense = true;
         for (const BlockedView& o : call.out) dense = dense && o.dense();
-        // Else where it makes fewer tiles: on 14x14 49 of at most 4 pixels in place of 56. (See
-        // ConvTile::row_end.)
-        const bool pays =
-            ceil_div(out.h * out.w, longest) < out.h * ceil_div(out.w, longest) && longest <= out.w;
+        // Else where it makes fewer tiles: on 14x14 49 of at most 4 pixels in place of 56, on 7x7 4
+        // of at most 14 in place of 7. (See ConvTile::row_end.)
+        const bool pays = ceil_div(out.h * out.w, longest) < out.h * ceil_div(out.w, longest);
         const bool flat = geometry_.pointwise() && call.in.dense() &&
                           (!call.residual || call.residual->dense()) && (dense || pays);
         Rows rows{flat, flat ? 1 : out.h, flat ? out.h * out.w : out.w, 0};
