@@ -407,6 +407,20 @@ TEST_CASE("sizes that nothing can hold are refused") {
         "more than 2^38"));
 }
 
+TEST_CASE("resized networks share Winograd's weights, in whatever order they multiply") {
+    Graph graph;
+    Value x = relu(conv<1>(graph.input(3), "wide", {.out_channels = 256}));
+    graph.output(relu(conv<3>(x, "deep", {.out_channels = 256})));
+    // The transformed tiles of the larger image outgrow L2.
+    const Network small =
+        compile(graph, synthetic_weights(graph), {.height = 12, .width = 12, .threads = 1});
+    CHECK(small.steps()[1]->algorithm.starts_with("winograd"));
+    const std::size_t packed = small.packed_bytes();
+    const Network large = small.resized({.height = 28, .width = 28});
+    CHECK(large.steps()[1]->algorithm == small.steps()[1]->algorithm);
+    CHECK(large.packed_bytes() == packed);
+}
+
 #if LUMBAR_HAS_EXCEPTIONS
 TEST_CASE("a tensor of another shape is refused") {
     const Network network = small_network(1);

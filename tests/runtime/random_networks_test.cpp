@@ -158,23 +158,28 @@ TEST_CASE("a pooling branch adds its bias after the pooling") {
 }
 
 TEST_CASE("a gate goes into the weights of the convolution that alone reads the scaled value") {
-    const auto network = [](bool read_twice) {
+    enum { plain, read_twice, activated_projection, activated_value };
+    const auto network = [](int variant) {
         Graph graph;
         Value x = graph.input(3);
         x = relu(conv<3>(x, "stem", {.out_channels = 21}));
         const Value wide =
             hard_swish(depthwise_conv<3>(conv<1>(x, "expand", {.out_channels = 37}), "filter"));
-        const Value scaled = squeeze_excite(wide, "gate", {.squeezed_channels = 8});
+        Value scaled = squeeze_excite(wide, "gate", {.squeezed_channels = 8});
+        if (variant == activated_value) scaled = relu6(scaled);
         x = conv<1>(scaled, "project", {.out_channels = 100, .bias = true});
-        graph.output(read_twice ? concat({x, scaled}) : x);
+        if (variant == activated_projection) x = hard_swish(x);
+        graph.output(variant == read_twice ? concat({x, scaled}) : x);
         return graph;
     };
     const auto times = [](int n) { return [n](const KernelTable&) { return n; }; };
-    check_steps(network(false), {1, 3, 10, 11}, "gate", times(1));
-    check_steps(network(false), {2, 3, 10, 10}, "gate", times(1));  // threads share the images
-    check_steps(network(false), {6, 3, 10, 10}, "gate", times(1));  // and have two each
-    check_steps(network(false), {1, 3, 9, 11}, "gate", times(0));   // more weights than values
-    check_steps(network(true), {1, 3, 10, 11}, "gate", times(0));
+    check_steps(network(plain), {1, 3, 10, 11}, "gate", times(1));
+    check_steps(network(plain), {2, 3, 10, 10}, "gate", times(1));  // threads share the images
+    check_steps(network(plain), {6, 3, 10, 10}, "gate", times(1));  // and have two each
+    check_steps(network(plain), {1, 3, 9, 11}, "gate", times(0));   // more weights than values
+    check_steps(network(read_twice), {1, 3, 10, 11}, "gate", times(0));
+    check_steps(network(activated_projection), {1, 3, 10, 11}, "gate", times(1));
+    check_steps(network(activated_value), {1, 3, 10, 11}, "gate", times(0));
 }
 
 }  // namespace random_networks_test
