@@ -75,12 +75,14 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
                 // Two tiles, in rows of as many pixels as a tile or a third that end somewhere in
                 // the first, or in one row; a gap of three pixels lies between rows.
                 t.row_gap = 3 * L;
-                for (const auto& [row_end, row_width] :
-                     {std::pair{1, pixels}, {pixels, pixels}, {1, (pixels + 2) / 3}, {1000, 7}})
+                const std::pair<int, int> ends_and_widths[] = {
+                    {1, pixels}, {pixels, pixels}, {1, (pixels + 2) / 3}, {1000, 7}};
+                for (const auto& rows : ends_and_widths)
                     for (const bool add : {false, true}) {
-                        t.row_width = row_width;
-                        CAPTURE(row_width);
+                        const int row_end = rows.first;
+                        t.row_width = rows.second;
                         CAPTURE(row_end);
+                        CAPTURE(t.row_width);
                         CAPTURE(add);
                         t.row_end = row_end;
                         AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
