@@ -66,13 +66,12 @@ class DirectConv {
         tile_groups_ = choose_groups(kernels, geometry, destinations, options.row_pixels);
         int channel = 0;
         for (std::size_t d = 0; d < destinations.size(); ++d) {
-            const int groups = ceil_div(destinations[d], kernels.lanes);
-            for (int g = 0, width = 0; g < groups; g += width) {
-                // Of four groups two and two: three leave one, whose tiles have too few sums to
-                // hide the multiply-add's latency.
-                const int left = groups - g;
-                width = std::min(left, tile_groups_);
-                if (width > 2 && left == width + 1) --width;
+            // Evenly: a single group left over would have too few sums to hide the latency of
+            // multiply-adds.
+            const EvenSplit split =
+                EvenSplit::at_most(ceil_div(destinations[d], kernels.lanes), tile_groups_);
+            for (int i = 0; i < split.runs; ++i) {
+                const int g = split.start(i), width = split.start(i + 1) - g;
                 const int first = g * kernels.lanes;
                 add_block({.destination = static_cast<int>(d), .first_group = g, .groups = width},
                           channel + first,
@@ -384,7 +383,8 @@ class DirectConv {
             const int first = bands.start(band), last = bands.start(band + 1);
             const TileFetch fetch =
                 TileFetch::of(block + 1 < blocks_.size() ? packed + b.end : nullptr, channels_of(b),
-                              b.groups, lanes, last - first);
+                              in_lanes() / halves_, b.groups * lanes, last - first);
+            t.fetch_lines = fetch.lines;
             while (tile < last && unit < end) {
                 const int n = tile / rows.runs / rows.count, y = tile / rows.runs % rows.count;
                 t.weights = weights + static_cast<std::size_t>(n) * call.image_weights;

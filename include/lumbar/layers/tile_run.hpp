@@ -11,23 +11,30 @@
 
 LUMBAR_NAMESPACE_BEGIN
 
-/// The tiles of a block read the same weights, one after another; the last of them bring in those
-/// of the next block: as many tiles as a channel's weights have lines.
+/// The tiles of a block read the same weights, one after another, and bring in those of the next
+/// block meanwhile: as late as they can with one line at each tap, or evenly where there are few
+/// tiles. (More lines at a time would wait for memory, and the tile with them.)
 struct TileFetch {
     const float* weights = nullptr;                   ///< of the next block
-    std::ptrdiff_t channels = 0;                      ///< times taps: what a tile sums over
-    int first = std::numeric_limits<int>::max() / 2;  ///< the first tile that fetches
+    int lines = 0;                                    ///< at each tap (ConvTile::fetch_lines)
+    std::ptrdiff_t each = 0;                          ///< floats that a tile brings in
+    int first = std::numeric_limits<int>::max() / 2;  ///< the first tile that does
 
-    /// For `tiles` tiles of `groups` groups; null: there is no next block.
-    static TileFetch of(const float* next, std::ptrdiff_t channels, int groups, int lanes,
+    /// For `tiles` tiles that sum over `channels` (times taps), `in_lanes` at a tap, with `width`
+    /// weights for each; null: there is no next block.
+    static TileFetch of(const float* next, std::ptrdiff_t channels, int in_lanes, int width,
                         int tiles) {
         if (!next) return {};
-        const int lines = ceil_div(groups * lanes, static_cast<int>(kLine));
-        return {next, channels, std::max(tiles - lines, 0)};
+        const std::ptrdiff_t taps = (channels + in_lanes - 1) / in_lanes;
+        const std::ptrdiff_t all = (channels * width + kLine - 1) / kLine;
+        const std::ptrdiff_t lines = (all + taps * tiles - 1) / (taps * tiles);
+        const std::ptrdiff_t each = taps * lines;
+        return {next, static_cast<int>(lines), each * kLine,
+                std::max(tiles - static_cast<int>((all + each - 1) / each), 0)};
     }
     /// What a tile fetches first (ConvTile::fetch).
     const float* at(int tile) const {
-        return tile < first ? nullptr : weights + (tile - first) * channels * kLine;
+        return tile < first ? nullptr : weights + (tile - first) * each;
     }
 
    private:

@@ -64,30 +64,32 @@ class WinogradConv {
                 tile_groups_ = groups;
             }
         }
+        out_blocks_ = EvenSplit::at_most(out_groups_, tile_groups_);
         const int pixels = kernels.max_pixels(tile_groups_);
         int blocks = ceil_div(tiles, std::max(most / pixels * pixels, pixels));
         if (blocks < 4 * threads) blocks = round_up(blocks, threads);
         blocks_ = EvenSplit{tiles, std::min(blocks, tiles)};
         block_tiles_ = ceil_div(tiles, blocks_.runs);
-        unit_groups_ = tile_groups_;
+        unit_blocks_ = 1;
         // Not where threads share the units. (Zen 1, L2 of 512 KiB, VGG-16: 0.86 to 0.98 of the
         // time by layer on one thread, 1.0 to 1.2 where two divide the groups. Not measured where
         // L2 is larger.)
         constexpr std::ptrdiff_t kMostFloats = std::ptrdiff_t{448} * 1024 / sizeof(float);
         if (threads == 1 &&
             std::ptrdiff_t{tile.points()} * in_groups_ * lanes * block_tiles_ > kMostFloats) {
-            unit_groups_ = out_groups_;
+            unit_blocks_ = out_blocks_.runs;
         }
         // One line more than a round number: points that are a multiple of 4 KiB apart would
         // compete for the same few lines of the cache.
         v_point_ = (std::ptrdiff_t{in_groups_} * block_tiles_ + 1) * lanes;
-        m_point_ = (std::ptrdiff_t{unit_groups_} * block_tiles_ + 1) * lanes;
+        const int unit_groups = unit_blocks_ == 1 ? tile_groups_ : out_groups_;
+        m_point_ = (std::ptrdiff_t{unit_groups} * block_tiles_ + 1) * lanes;
     }
 
     const ConvGeometry& geometry() const { return geometry_; }
     int tile_groups() const { return tile_groups_; }
-    /// Groups of output channels in a unit of the multiplication.
-    int unit_groups() const { return unit_groups_; }
+    /// Blocks of output channels in a unit of the multiplication: one, or all.
+    int unit_blocks() const { return unit_blocks_; }
     int blocks() const { return blocks_.runs; }
 
     /// Floats of packed weights and biases: [block of output channels][point][in channel][lane of
@@ -102,14 +104,15 @@ class WinogradConv {
     LUMBAR_HOT void pack(ReadFilter&& read_filter, float* packed) const {
         const int taps = tile_->taps_h * tile_->taps_w, points = tile_->points();
         const std::int64_t in_channels = geometry_.in_channels, size = geometry_.filter_size();
-        for (int group = 0; group < out_groups_; ++group) {
+        for (int group = 0, block = 0; group < out_groups_; ++group) {
+            if (group == out_blocks_.start(block + 1)) ++block;
             const int channel = group * lanes();
             const int count = std::min(lanes(), geometry_.out_channels - channel);
             const std::vector<float> filters =
                 read_filters(read_filter, channel, count, size, packed + bias_at() + channel);
-            const int first_group = group / tile_groups_ * tile_groups_;
-            const std::ptrdiff_t width = std::ptrdiff_t{groups_at(first_group)} * lanes();
-            float* to = packed + weights_at(0, first_group) + (group - first_group) * lanes();
+            const std::ptrdiff_t width = std::ptrdiff_t{groups_of(block)} * lanes();
+            float* to =
+                packed + weights_at(0, block) + (group - out_blocks_.start(block)) * lanes();
             for (std::int64_t c = 0; c < in_channels; ++c, to += width) {
                 for (int i = 0; i < count; ++i) {
                     double transformed[kMaxPoints];
@@ -139,8 +142,8 @@ class WinogradConv {
         float* const products = scratch + transformed_size();
         for (int block = static_cast<int>(begin); block < static_cast<int>(end); ++block) {
             for (int g = 0; g < in_groups_; ++g) transform(call, block, g, scratch);
-            for (int g = 0; g < out_groups_; g += unit_groups_) {
-                multiply(call, packed, block, g, scratch, products);
+            for (int b = 0; b < out_blocks_.runs; b += unit_blocks_) {
+                multiply(call, packed, block, b, scratch, products);
             }
         }
     }
@@ -157,13 +160,13 @@ class WinogradConv {
         }
     }
     std::int64_t multiply_units() const {
-        return std::int64_t{ceil_div(out_groups_, unit_groups_)} * blocks_.runs;
+        return std::int64_t{ceil_div(out_blocks_.runs, unit_blocks_)} * blocks_.runs;
     }
     void run_multiply(const ConvCall& call, const float* packed, std::int64_t begin,
                       std::int64_t end, const float* transformed, float* products) const noexcept {
         for (std::int64_t unit = begin; unit < end; ++unit) {
             const int block = static_cast<int>(unit % blocks_.runs);
-            multiply(call, packed, block, static_cast<int>(unit / blocks_.runs) * unit_groups_,
+            multiply(call, packed, block, static_cast<int>(unit / blocks_.runs) * unit_blocks_,
                      transformed + static_cast<std::size_t>(block) * transformed_size(), products);
         }
     }
@@ -182,15 +185,17 @@ class WinogradConv {
     }
 
     int lanes() const { return kernels_->lanes; }
-    /// Groups of the block of output channels that starts at `group`.
-    int groups_at(int group) const { return std::min(tile_groups_, out_groups_ - group); }
+    /// Groups of output channels of a block of them.
+    int groups_of(int block) const {
+        return out_blocks_.start(block + 1) - out_blocks_.start(block);
+    }
     /// Where the weights of a point stand for that block.
-    std::ptrdiff_t weights_at(int point, int group) const {
-        return (std::ptrdiff_t{group} * tile_->points() +
-                std::ptrdiff_t{point} * groups_at(group)) *
+    std::ptrdiff_t weights_at(int point, int block) const {
+        return (std::ptrdiff_t{out_blocks_.start(block)} * tile_->points() +
+                std::ptrdiff_t{point} * groups_of(block)) *
                geometry_.in_channels * lanes();
     }
-    std::ptrdiff_t bias_at() const { return weights_at(0, out_groups_); }
+    std::ptrdiff_t bias_at() const { return weights_at(0, out_blocks_.runs); }
 
     /// What the tile's functions take as the distance between rows.
     std::ptrdiff_t row_of(std::ptrdiff_t row) const { return tile_->along_row() ? lanes() : row; }
@@ -244,26 +249,29 @@ class WinogradConv {
         }
     }
 
-    /// The unit of output channels that starts at `unit`, of a block of tiles.
+    /// The unit of output channels that starts with block `unit`, of a block of tiles.
     void multiply(const ConvCall& call, const float* packed, int block, int unit,
                   const float* transformed, float* products) const noexcept {
         const int first = blocks_.start(block), count = blocks_.start(block + 1) - first;
-        const int end = std::min(unit + unit_groups_, out_groups_);
+        const int end = unit + unit_blocks_;
+        const int first_group = out_blocks_.start(unit);
         ConvTile t;
         t.bias = packed + bias_at() + round_up(geometry_.out_channels, lanes());
         t.set_pointwise(geometry_.in_channels, lanes(), std::ptrdiff_t{block_tiles_} * lanes());
         t.step = lanes();
         t.out_group = std::ptrdiff_t{block_tiles_} * lanes();
+        const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(tile_groups_));
         for (int i = 0; i < tile_->points(); ++i) {
-            for (int g = unit; g < end; g += tile_groups_) {
-                const int groups = groups_at(g);
-                t.weights = packed + weights_at(i, g);
-                const float* const next = packed + next_weights(i, g, unit, end);
-                const bool last = g + groups == out_groups_ && i + 1 == tile_->points();
-                const EvenSplit split = EvenSplit::at_most(count, kernels_->max_pixels(groups));
+            for (int b = unit; b < end; ++b) {
+                const int groups = groups_of(b);
+                t.weights = packed + weights_at(i, b);
+                const float* const next = packed + next_weights(i, b, unit, end);
+                const bool last = b + 1 == out_blocks_.runs && i + 1 == tile_->points();
                 const TileFetch fetch = TileFetch::of(last ? nullptr : next, geometry_.in_channels,
-                                                      groups, lanes(), split.runs);
-                float* const to = products + i * m_point_ + (g - unit) * t.out_group;
+                                                      lanes(), groups * lanes(), split.runs);
+                t.fetch_lines = fetch.lines;
+                float* const to =
+                    products + i * m_point_ + (out_blocks_.start(b) - first_group) * t.out_group;
                 for_alike_tiles(
                     split, 0, split.runs, fetch.first, [&](int run, int x, int pixels, int tiles) {
                         t.fetch = fetch.at(run);
@@ -274,17 +282,16 @@ class WinogradConv {
                     });
             }
         }
-        for (int g = unit; g < end; ++g, products += t.out_group) {
+        for (int g = first_group; g < out_blocks_.start(end); ++g, products += t.out_group) {
             store(call, packed + bias_at(), first, count, g, products);
         }
     }
 
     /// Where those weights stand that a unit reads after a point's and a block's; after its last,
     /// those of the next unit.
-    std::ptrdiff_t next_weights(int point, int group, int unit, int end) const {
-        const int next = group + groups_at(group);
-        if (next < end) return weights_at(point, next);
-        return point + 1 < tile_->points() ? weights_at(point + 1, unit) : weights_at(0, next);
+    std::ptrdiff_t next_weights(int point, int block, int unit, int end) const {
+        if (block + 1 < end) return weights_at(point, block + 1);
+        return point + 1 < tile_->points() ? weights_at(point + 1, unit) : weights_at(0, block + 1);
     }
 
     void store(const ConvCall& call, const float* biases, int first, int count, int group,
@@ -321,8 +328,9 @@ class WinogradConv {
     int tiles_x_ = 0;
     int in_groups_ = 0;
     int out_groups_ = 0;
-    int tile_groups_ = 1;  ///< of output channels in a tile of the multiplication
-    int unit_groups_ = 1;  ///< and in a unit: as many, or all
+    int tile_groups_ = 1;     ///< of output channels in a tile of the multiplication
+    EvenSplit out_blocks_{};  ///< of groups of output channels
+    int unit_blocks_ = 1;     ///< in a unit: one, or all
     EvenSplit blocks_{};
     int block_tiles_ = 0;
     std::ptrdiff_t v_point_ = 0;  ///< from one point to the next
