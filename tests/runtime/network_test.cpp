@@ -410,10 +410,11 @@ TEST_CASE("sizes that nothing can hold are refused") {
 TEST_CASE("resized networks share Winograd's weights, in whatever order they multiply") {
     Graph graph;
     Value x = relu(conv<1>(graph.input(3), "wide", {.out_channels = 128}));
-    graph.output(relu(conv<3>(x, "deep", {.out_channels = 128})));
-    // The transformed tiles of the larger image outgrow L2; both are F(4x4) on every CPU.
+    graph.output(relu(conv<3>(x, "deep", {.out_channels = 480})));
+    // The transformed tiles of the larger image outgrow L2; both are F(4x4), with blocks of as many
+    // groups, on every CPU.
     const Network small =
-        compile(graph, synthetic_weights(graph), {.height = 16, .width = 16, .threads = 1});
+        compile(graph, synthetic_weights(graph), {.height = 12, .width = 32, .threads = 1});
     CHECK(small.steps()[1]->algorithm.starts_with("winograd"));
     const std::size_t packed = small.packed_bytes();
     const Network large = small.resized({.height = 28, .width = 28});
