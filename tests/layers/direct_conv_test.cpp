@@ -345,6 +345,22 @@ TEST_CASE("pointwise tiles go across the rows of an output with a border") {
     }
 }
 
+TEST_CASE("sums over more weights than L2 holds wait in the output") {
+    for (const KernelTable* kernels : oracle::kernel_tables()) {
+        CAPTURE(std::string(kernels->isa));
+        for (const Padding& border : {Padding{}, Padding{1, 2, 3, 1}})
+            for (const bool residual : {false, true}) {
+                CAPTURE(border.top);
+                CAPTURE(residual);
+                RunOptions o{
+                    .residual = residual, .activation = Activation::relu6, .out_border = border};
+                CHECK(check_conv(*kernels, {{1, 330, 5, 9}, square(330, 50, 5, 2)}, o) == "");
+                o.row_pixels = 20;
+                CHECK(check_conv(*kernels, {{2, 2100, 4, 5}, square(2100, 64, 1)}, o) == "");
+            }
+    }
+}
+
 TEST_CASE("a first layer reads a plain image") {
     for (const KernelTable* kernels : oracle::kernel_tables()) {
         CAPTURE(std::string(kernels->isa));
