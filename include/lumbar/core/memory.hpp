@@ -26,26 +26,28 @@ constexpr std::size_t whole_lines(std::size_t floats) {
 }
 
 namespace detail {
-/// Asks for large pages for what of a range is made of them: weights that are read once per run
-/// cost a miss in the address translation every 4 KiB without them. Before the memory is touched.
-inline void request_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
+inline constexpr std::size_t kLargePage = std::size_t{2} << 20;
+
+/// Memory that begins with a large page, and is made of them where the system gives them: without
+/// them, weights that are read once per run cost a miss in the address translation every 4 KiB, and
+/// so do the many places that Winograd's transforms write at a time. Not initialised. `bytes`:
+/// whole large pages. Throws std::bad_alloc.
+inline void* allocate_large_pages(std::size_t bytes) {
+    void* const memory = ::operator new (bytes, std::align_val_t{kLargePage});
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20;
-    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
-    const std::uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-    const std::uintptr_t last = (begin + bytes) / kPage * kPage;
-    // Where the system has none, nothing is lost.
-    if (first < last) {
-        (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-    }
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);  // where the system has none, nothing is lost
 #endif
+    return memory;
+}
+inline void free_large_pages(void* memory) noexcept {
+    ::operator delete (memory, std::align_val_t{kLargePage});
 }
 }  // namespace detail
 
 enum class Pages { usual, large };
 
 /// A zero-filled array of floats, aligned to kAlignment; with Pages::large in large pages, where it
-/// is large enough and the system gives them. Move only. Throws std::bad_alloc.
+/// fills half of one and the system gives them. Move only. Throws std::bad_alloc.
 class AlignedBuffer {
    public:
     AlignedBuffer() = default;
@@ -54,21 +56,32 @@ class AlignedBuffer {
         // What cannot be counted cannot be had: operator new throws for the largest size.
         const std::size_t most = std::numeric_limits<std::size_t>::max() / 2;
         const std::size_t bytes = floats < most / sizeof(float) ? floats * sizeof(float) : most;
-        data_ = static_cast<float*>(::operator new (bytes, std::align_val_t{kAlignment}));
-        if (pages == Pages::large) detail::request_huge_pages(data_, bytes);
+        large_ = pages == Pages::large && bytes >= detail::kLargePage / 2;
+        void* const memory =
+            large_ ? detail::allocate_large_pages((bytes + detail::kLargePage - 1) /
+                                                  detail::kLargePage * detail::kLargePage)
+                   : ::operator new (bytes, std::align_val_t{kAlignment});
+        data_ = static_cast<float*>(memory);
         std::memset(data_, 0, bytes);
     }
     AlignedBuffer(AlignedBuffer&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+        : data_(std::exchange(other.data_, nullptr)),
+          size_(std::exchange(other.size_, 0)),
+          large_(other.large_) {}
     AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
+        std::swap(large_, other.large_);
         return *this;
     }
     AlignedBuffer(const AlignedBuffer&) = delete;
     AlignedBuffer& operator=(const AlignedBuffer&) = delete;
     ~AlignedBuffer() {
-        if (data_) ::operator delete (data_, std::align_val_t{kAlignment});
+        if (large_ && data_) {
+            detail::free_large_pages(data_);
+        } else if (data_) {
+            ::operator delete (data_, std::align_val_t{kAlignment});
+        }
     }
 
     float* data() noexcept { return data_; }
@@ -78,6 +91,7 @@ class AlignedBuffer {
    private:
     float* data_ = nullptr;
     std::size_t size_ = 0;
+    bool large_ = false;
 };
 
 LUMBAR_NAMESPACE_END

@@ -69,8 +69,8 @@ class Workspace {
           arena_floats_(whole_lines(plan_->memory.arena_floats)),
           scratch_floats_(whole_lines(plan_->shared_floats +
                                       plan_->slot_floats * static_cast<std::size_t>(plan_->slots))),
-          arena_(arena_floats_ * static_cast<std::size_t>(plan_->lots_at_once)),
-          scratch_(scratch_floats_ * static_cast<std::size_t>(plan_->lots_at_once)),
+          arena_(arena_floats_ * static_cast<std::size_t>(plan_->lots_at_once), Pages::large),
+          scratch_(scratch_floats_ * static_cast<std::size_t>(plan_->lots_at_once), Pages::large),
           slots_(plan_->slots),
           views_(plan_->outputs.size() * static_cast<std::size_t>(plan_->lots)) {
         for (const Shape& shape : plan_->outputs) outputs_.emplace_back(shape);
