@@ -12,6 +12,8 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -29,13 +31,14 @@ class PackedStore {
         const std::lock_guard lock(mutex_);
         const auto found = entries_.find(key);
         if (found != entries_.end()) return found->second;
+        Slab& slab = slab_for(floats);
         struct Entry {
             std::shared_ptr<float> slab;
             std::span<const float> floats;
         };
-        float* const to = take(floats);
-        fill(to);
-        const auto entry = std::make_shared<const Entry>(Entry{slab_, {to, floats}});
+        const std::span<float> to = slab.take(floats);
+        fill(to.data());
+        const auto entry = std::make_shared<const Entry>(Entry{slab.floats, to});
         return entries_.emplace(key, PackedWeights(entry, &entry->floats)).first->second;
     }
 
@@ -48,31 +51,40 @@ class PackedStore {
     }
 
    private:
-    /// So many floats, aligned and zero, of the newest slab, which is a new one where that has no
-    /// room. Slabs grow with what there is; of their ends, nothing is touched.
-    LUMBAR_COLD float* take(std::size_t floats) {
-        constexpr std::size_t kPage = detail::kLargePage / sizeof(float), kMost = 16 * kPage;
-        const std::size_t size = whole_lines(floats);
-        if (size > left_) {
-            left_ = std::max(size, std::clamp(taken_, kPage, kMost));
-            left_ = (left_ + kPage - 1) / kPage * kPage;
-            slab_ = std::shared_ptr<float>(
-                static_cast<float*>(detail::allocate_large_pages(left_ * sizeof(float))),
-                detail::free_large_pages);
-            next_ = slab_.get();
+    struct Slab {
+        std::shared_ptr<float> floats;
+        std::size_t size = 0;
+        std::size_t taken = 0;
+
+        /// So many floats, aligned and zero. Nothing beyond them is touched.
+        std::span<float> take(std::size_t count) {
+            float* const first = floats.get() + taken;
+            std::fill_n(first, count, 0.0f);
+            taken += whole_lines(count);
+            return {first, count};
         }
-        float* const first = next_;
-        std::fill_n(first, size, 0.0f);
-        next_ += size;
-        left_ -= size;
-        taken_ += size;
-        return first;
+    };
+
+    /// The first with room, or a new one: large, for of each the last page that is touched is not
+    /// full.
+    LUMBAR_COLD Slab& slab_for(std::size_t floats) {
+        constexpr std::size_t kPage = detail::kLargePage / sizeof(float);
+        std::size_t all = 0;
+        for (Slab& slab : slabs_) {
+            if (slab.size - slab.taken >= whole_lines(floats)) return slab;
+            all += slab.size;
+        }
+        Slab slab;
+        const std::size_t least = std::clamp(all, 16 * kPage, 64 * kPage);
+        slab.size = (std::max(whole_lines(floats), least) + kPage - 1) / kPage * kPage;
+        slab.floats = std::shared_ptr<float>(
+            static_cast<float*>(detail::allocate_large_pages(slab.size * sizeof(float))),
+            detail::free_large_pages);
+        slabs_.push_back(std::move(slab));
+        return slabs_.back();
     }
 
-    std::shared_ptr<float> slab_;  ///< the newest
-    float* next_ = nullptr;        ///< where it is not taken yet
-    std::size_t left_ = 0;
-    std::size_t taken_ = 0;  ///< of all slabs
+    std::vector<Slab> slabs_;
     mutable std::mutex mutex_;
     std::map<std::string, PackedWeights> entries_;
 };
