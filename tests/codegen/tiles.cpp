@@ -25,6 +25,7 @@ using Arch = simd::Native;
 BFLOAT16_TILE(14, 2);
 BFLOAT16_TILE(9, 3);
 BFLOAT16_TILE(6, 4);
+BFLOAT16_TILE(7, 2);
 #endif
 #if defined(__AVX512F__)
 DEPTHWISE_PAIR(3, 7);
@@ -32,6 +33,7 @@ DEPTHWISE_PAIR(5, 7);
 CONV_TILE(6, 4);
 CONV_TILE(9, 3);
 CONV_TILE(14, 2);
+CONV_TILE(12, 2);
 CONV_TILE(7, 2);
 CONV_TILE(14, 1);
 #else

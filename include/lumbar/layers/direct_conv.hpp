@@ -463,7 +463,7 @@ class DirectConv {
                                         alike);
                                 for (column += alike * pixels; column >= out.shape.w;
                                      column -= out.shape.w, ++row) {
-                                    clear_borders(out, b, n, row);
+                                    if (ends) clear_borders(out, b, n, row);
                                 }
                             });
             tile += runs;
