@@ -3,10 +3,12 @@
 #  - an iteration has another number of packed multiply-adds than a multiple of the tile's (pixels x
 #    groups; pixels x taps in a row for a depthwise tile), or none of the width that is expected;
 #  - there is a separate multiplication or addition: a multiply-add that was not fused;
+#  - a convolution tile of 8 lanes loads a weight or a value for each multiply-add;
 #  - there is a stack reference: an accumulator, a weight or a pointer that did not find a register.
-# A depthwise tile whose loop over the rows of taps is unrolled is checked from its first multiply-
-# add to its last, and so is a pair of rows of outputs, which always is. A pair of bfloat16 (vdpbf16ps)
-# is one multiply-add.
+# A convolution tile of 8 lanes also has all channels of a tap in one run without jumps, which is
+# checked in the same way. A depthwise tile whose loop over the rows of taps is unrolled is checked from
+# its first multiply-add to its last, and so is a pair of rows of outputs, which always is. A pair of
+# bfloat16 (vdpbf16ps) is one multiply-add.
 #
 # awk -v register=zmm -v tiles=7 -f hot_loops.awk FILE.s: vectors must be in zmm registers, and the
 # file has to have this many tiles.
@@ -26,6 +28,7 @@ function parse(name,    kind, first, second) {
     sub(/^[0-9]+ELi/, "", second)
     sub(/E.*/, "", second)
     tile = kind "<" first ", " second ">"
+    kind_of = kind
     rows = 1
     if (kind == "conv_tile") {
         per_step = first * second
@@ -41,6 +44,8 @@ function check(first, last,    i, fmas) {
     for (i = first; i <= last; i++) {
         if (text[i] ~ /^(vfn?m(add|sub)[0-9]+ps|vdpbf16ps)/) {
             fmas++
+            if (kind_of == "conv_tile" && register == "ymm" && text[i] ~ /\(/)
+                fail("a load for each multiply-add: " text[i])
             if (text[i] !~ ("%" register)) fail("not a " register " register: " text[i])
         } else if (text[i] ~ /^vfn?m(add|sub)/) {
             fail("not packed: " text[i])
@@ -52,6 +57,26 @@ function check(first, last,    i, fmas) {
     if (fmas < per_step || fmas % per_step != 0)
         fail(fmas " multiply-adds in an iteration, not a multiple of " per_step)
     printf "%-24s %3d multiply-adds in %3d instructions\n", tile, fmas, last - first + 1
+}
+
+# The run of instructions, between jumps and labels, with 8 steps' multiply-adds.
+function check_run(    i, l, first, last) {
+    delete starts
+    for (l in label) starts[label[l]] = 1
+    for (i = 1; i <= size + 1; i++) {
+        if (i > size || (i in starts) || text[i] ~ /^j/) {
+            if (first && before[last] - before[first - 1] >= 8 * per_step) {
+                check(first, last)
+                return
+            }
+            first = 0
+        }
+        if (i <= size && text[i] ~ multiply_add) {
+            if (!first) first = i
+            last = i
+        }
+    }
+    fail("no run of " 8 * per_step " multiply-adds")
 }
 
 function check_function(    i, target, previous, found, seen, first) {
@@ -73,6 +98,7 @@ function check_function(    i, target, previous, found, seen, first) {
         }
         previous = i
     }
+    if (kind_of == "conv_tile" && register == "ymm") check_run()
     if (found) return
     if (rows == 1) {
         fail("no loop with multiply-adds")

@@ -12,13 +12,20 @@ check() { # check REGISTER TILES FILE
 }
 
 # ---------------------------------------------------------------- the check can fail
-# A tile of two pixels and one group; the arguments are the lines of its loop.
+# A tile of two pixels and one group; the arguments are the lines of its loop. Behind it comes a tap
+# of 8 channels, with a line of its own in between.
+middle=
 write_tile() {
     {
         printf '%s:\n' _ZN6lumbar9conv_tileI4ArchLi2ELi1EEEvRKNS_8ConvTileE
         printf '\tvmovaps\t-64(%%rsp), %%ymm0\n\tvaddps\t%%ymm0, %%ymm1, %%ymm1\n.L3:\n'
         printf '\t%s\n' "$@"
         printf '\tcmpq\t%%rax, %%rdx\n\tjne\t.L3\n'
+        printf '.L4:\n'
+        for i in 1 2 3 4 5 6 7 8; do
+            printf '\t%s\n' "$fma1" "$fma2"
+            [ "$i" != 4 ] || [ -z "$middle" ] || printf '\t%s\n' "$middle"
+        done
         printf '\tvaddps\t(%%rdx), %%ymm1, %%ymm1\n\tret\n\t.size\tx, .-x\n'
     } >tile.s
 }
@@ -48,6 +55,21 @@ write_tile "$fma1" "$fma2" "vmovups %ymm2, 96(%rsp)"
 must_fail ymm 1 "an accumulator on the stack"
 write_tile "$fma1" "vfmadd231ps -32(%rsp), %ymm14, %ymm2"
 must_fail ymm 1 "a weight on the stack"
+
+write_tile "$fma1" "vfmadd231ps 32(%rdi), %ymm14, %ymm2"
+must_fail ymm 1 "a weight that is loaded for each pixel"
+
+write_tile "$fma1" "$fma2"
+sed '/\.L4/,$d' tile.s >loop.s
+printf '\tret\n\t.size\tx, .-x\n' >>loop.s
+mv loop.s tile.s
+must_fail ymm 1 "a tile without a tap in one run"
+middle='vmovaps %ymm2, -88(%rsp)'
+write_tile "$fma1" "$fma2"
+must_fail ymm 1 "an accumulator on the stack, within a tap"
+middle='jle .L3'
+write_tile "$fma1" "$fma2"
+must_fail ymm 1 "a tap in two runs"
 
 # ---------------------------------------------------------------- the tiles pass
 checked=0

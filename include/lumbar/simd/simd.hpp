@@ -147,6 +147,14 @@ LUMBAR_ALWAYS_INLINE void prefetch([[maybe_unused]] const float* p) {
 #endif
 }
 
+/// Keeps a vector in a register up to this place in the program, and this one's from here on.
+template <class Arch>
+LUMBAR_ALWAYS_INLINE void pin([[maybe_unused]] Vector<Arch>& v) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    if constexpr (!std::is_same_v<Arch, Scalar>) asm volatile("" : "+x"(v.data));
+#endif
+}
+
 /// The first `count` floats (0 to lanes), zero in the other lanes; reads nothing beyond them.
 template <class Arch>
 LUMBAR_ALWAYS_INLINE Vector<Arch> load_tail(const float* p, int count) {
