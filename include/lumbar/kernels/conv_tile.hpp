@@ -52,7 +52,7 @@ struct ConvTile {
     int kernel_w = 1;   ///< pointwise: the groups of input channels
     int full_taps = 0;  ///< taps that have in_lanes channels, counted over all groups
     int in_lanes = 0;
-    int last_lanes = 0;            ///< channels of each tap after those: of the last group
+    int last_lanes = 0;            ///< channels of each tap after those: of a last, smaller group
     std::ptrdiff_t in_lane = 1;    ///< from one channel of a group to the next
     std::ptrdiff_t in_group = 0;   ///< from one group of input channels to the next
     std::ptrdiff_t tap_row = 0;    ///< from one row of taps to the next (dilation * row)
@@ -76,9 +76,9 @@ struct ConvTile {
     void set_pointwise(int channels, int lanes, std::ptrdiff_t group) {
         in_groups = kernel_h = 1;
         kernel_w = (channels + lanes - 1) / lanes;
-        full_taps = kernel_w - 1;
+        full_taps = channels / lanes;
         in_lanes = lanes;
-        last_lanes = channels - full_taps * lanes;
+        last_lanes = channels % lanes;
         in_group = tap_row = 0;
         tap_col = group;
     }
@@ -110,7 +110,6 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
     // Sums, weights and a value leave at most one register over.
     constexpr bool kFull = kUnrolled && (Pixels + 1) * Groups + 2 >= simd::registers<Arch>;
     const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
-    int whole = kUnrolled && in_lane == 1 ? L : 0;  // channels of a tap in one run
     // Pixels `i` (0 to 4) further, in one addressing mode.
     std::ptrdiff_t once = step * static_cast<std::ptrdiff_t>(sizeof(float));
     std::ptrdiff_t thrice = 3 * once;
@@ -203,14 +202,14 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
             }
         };
         const float* taps = in;
-        int full_taps = t.full_taps;
-        simd::park(in, out, residual, tiles, row_end, whole);
+        int whole_taps = kUnrolled && in_lane == 1 && t.in_lanes == L ? t.full_taps : 0;
+        int full_taps = t.full_taps - whole_taps;
+        simd::park(in, out, residual, tiles, row_end, full_taps);
         for (int group = 0; group < t.in_groups; ++group, taps += t.in_group) {
             const float* row = taps;
             for (int y = 0; y < t.kernel_h; ++y, row += t.tap_row) {
                 const float* tap = row;
                 for (int x = 0; x < t.kernel_w; ++x, tap += t.tap_col) {
-                    const int channels = full_taps-- > 0 ? t.in_lanes : t.last_lanes;
                     if (fetch) {
                         for (int i = t.fetch_lines; i > 0; --i, fetch += kLine) {
                             simd::prefetch(fetch);
@@ -224,13 +223,15 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                     if constexpr (L < 16) asm volatile("" : : : "memory");
 #endif
                     simd::park(fetch);
-                    if (kUnrolled && channels == whole) {
+                    if (kUnrolled && whole_taps > 0) {
+                        --whole_taps;
                         LUMBAR_UNROLL
                         for (int c = 0; c < L; ++c) {
                             if (kFull && c == L - 1) pin_sums();
                             add_channel(tap + c);
                         }
                     } else {
+                        const int channels = full_taps-- > 0 ? t.in_lanes : t.last_lanes;
                         const float* channel = tap;
 #if defined(__clang__)
 #pragma clang loop unroll_count(2)

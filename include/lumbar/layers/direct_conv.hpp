@@ -333,7 +333,7 @@ class DirectConv {
             t.in_groups = groups;
             t.kernel_h = geometry_.kernel.h;
             t.kernel_w = geometry_.kernel.w;
-            t.full_taps = (groups - 1) * taps;
+            t.full_taps = (last == lanes ? groups : groups - 1) * taps;
             t.in_lanes = lanes;
             t.last_lanes = last;
             t.in_group = in.group;
