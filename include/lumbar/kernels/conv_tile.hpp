@@ -36,6 +36,7 @@
 #include <array>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
 
 LUMBAR_NAMESPACE_BEGIN
 
@@ -147,7 +148,8 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
         }
 
         const float* weights = t.weights;
-        const auto add_channel = [&](const float* channel) LUMBAR_LAMBDA_INLINE {
+        // `fourth`: pixel 4, where it is known.
+        const auto add_channel = [&](const float* channel, auto fourth) LUMBAR_LAMBDA_INLINE {
             V w[Groups];
             LUMBAR_UNROLL
             for (int g = 0; g < Groups; ++g) w[g] = simd::load<Arch>(weights + g * L);
@@ -168,11 +170,15 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
             for (int p = 0; p < Pixels; ++p) {
                 if constexpr (Pixels > 5) {
                     if (p > 1 && p % 4 == 1) {
-                        four = pixel(four, 4);
+                        if (p == 5 && !std::is_same_v<decltype(fourth), std::nullptr_t>) {
+                            four = fourth;
+                        } else {
+                            four = pixel(four, 4);
 #if defined(__GNUC__)
-                        // Keeps the compiler from holding a pointer per pixel.
-                        asm("" : "+r"(four));
+                            // Keeps the compiler from holding a pointer per pixel.
+                            asm("" : "+r"(four));
 #endif
+                        }
                     }
                 }
 #if defined(__GNUC__)
@@ -225,10 +231,14 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                     simd::park(fetch);
                     if (kUnrolled && whole_taps > 0) {
                         --whole_taps;
+                        const float* fourth = pixel(tap, 4);
+#if defined(__GNUC__)
+                        asm("" : "+r"(fourth));
+#endif
                         LUMBAR_UNROLL
                         for (int c = 0; c < L; ++c) {
                             if (kFull && c == L - 1) pin_sums();
-                            add_channel(tap + c);
+                            add_channel(tap + c, fourth + c);
                         }
                     } else {
                         const int channels = full_taps-- > 0 ? t.in_lanes : t.last_lanes;
@@ -238,7 +248,8 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
 #elif defined(__GNUC__)
 #pragma GCC unroll 2
 #endif
-                        for (int c = 0; c < channels; ++c, channel += in_lane) add_channel(channel);
+                        for (int c = 0; c < channels; ++c, channel += in_lane)
+                            add_channel(channel, nullptr);
                     }
                 }
             }

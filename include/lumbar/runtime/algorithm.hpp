@@ -24,8 +24,9 @@ class AlgorithmChooser {
 };
 
 /// What a core does in a cycle, roughly, on the CPUs of today: two multiply-adds, and bytes from
-/// memory, where all weights of a network come from (they do not fit into the caches).
-inline constexpr double kWeightBytesPerCycle = 11.0;
+/// memory, where all weights of a network come from (they do not fit into the caches). Measured: 4
+/// (Zen 1 and 3, Emerald Rapids), 6.5 (Zen 4), 13 (Zen 5).
+inline constexpr double kWeightBytesPerCycle = 6.0;
 
 /// What rounding a vector of floats to bfloat16 costs, on its way from and to L2.
 inline constexpr double kNarrowCycles = 4.0;
