@@ -60,16 +60,20 @@ function check(first, last,    i, fmas) {
 }
 
 # The run of instructions, between jumps and labels, with 8 steps' multiply-adds.
-function check_run(    i, l, first, last) {
-    delete starts
+function check_run(    i, l, first, last, start, target) {
+    for (l in starts) delete starts[l]
     for (l in label) starts[label[l]] = 1
     for (i = 1; i <= size + 1; i++) {
         if (i > size || (i in starts) || text[i] ~ /^j/) {
+            target = text[i]
+            sub(/^j[a-z]+[ \t]+/, "", target)
             if (first && before[last] - before[first - 1] >= 8 * per_step) {
+                if (i <= size && label[target] == start) fail("the run is a loop of its own")
                 check(first, last)
                 return
             }
             first = 0
+            start = text[i] ~ /^j/ ? i + 1 : i
         }
         if (i <= size && text[i] ~ multiply_add) {
             if (!first) first = i

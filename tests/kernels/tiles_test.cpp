@@ -7,8 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <utility>
@@ -40,6 +42,15 @@ bool close(float got, double want) {
            32 * oracle::kRounding * (1 + std::abs(want));
 }
 
+/// Input channels of a tap in the first and in the last group, and how far they are apart.
+struct Lanes {
+    int first, last, distance;
+};
+/// With as many channels as a vector has lanes, and with others.
+std::array<Lanes, 4> kinds_of_lanes(int lanes) {
+    return {{{3, 2, 1}, {lanes, 2, 1}, {lanes, lanes, 1}, {lanes, 3, 2}}};
+}
+
 }  // namespace
 
 TEST_CASE("every convolution tile computes its pixels and groups, and writes nothing else") {
@@ -47,77 +58,85 @@ TEST_CASE("every convolution tile computes its pixels and groups, and writes not
         CAPTURE(std::string(kernels->isa));
         const std::ptrdiff_t L = kernels->lanes;
         for (int groups = 1; groups <= lumbar::kMaxTileGroups; ++groups)
-            for (int pixels = 1; pixels <= kernels->max_pixels(groups); ++pixels) {
-                CAPTURE(groups);
-                CAPTURE(pixels);
-                // Two groups of 3 and 2 input channels, 2x3 taps, odd distances.
-                lumbar::ConvTile t;
-                t.in_groups = 2;
-                t.full_taps = 6;
-                t.in_lanes = 3;
-                t.last_lanes = 2;
-                t.kernel_h = 2;
-                t.kernel_w = 3;
-                t.step = 5;
-                t.tap_col = 7;
-                t.tap_row = 111;
-                t.in_group = 401;
-                t.out_group = (8 * pixels + 10) * L;
-                t.residual_group = (2 * pixels + 1) * L;
-                const AlignedBuffer in = random_buffer(1000, 1);
-                const AlignedBuffer weights = random_buffer(5 * 6 * groups * L, 2);
-                const AlignedBuffer bias = random_buffer(groups * L, 3);
-                const AlignedBuffer residual = random_buffer(groups * t.residual_group, 4);
-                t.weights = weights.data();
-                t.bias = bias.data();
-                const auto tile = kernels->conv[static_cast<std::size_t>(groups - 1)]
-                                               [static_cast<std::size_t>(pixels - 1)];
-                // Two tiles, in rows of as many pixels as a tile or a third that end somewhere in
-                // the first, or in one row; a gap of three pixels lies between rows.
-                t.row_gap = 3 * L;
-                const std::pair<int, int> ends_and_widths[] = {
-                    {1, pixels}, {pixels, pixels}, {1, (pixels + 2) / 3}, {1000, 7}};
-                for (const auto& rows : ends_and_widths)
-                    for (const bool add : {false, true}) {
-                        const int row_end = rows.first;
-                        t.row_width = rows.second;
-                        CAPTURE(row_end);
-                        CAPTURE(t.row_width);
-                        CAPTURE(add);
-                        t.row_end = row_end;
-                        AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
-                        AlignedBuffer want = filled_buffer(groups * t.out_group, kUntouched);
-                        tile(t, in.data(), out.data(), add ? residual.data() : nullptr, 2);
-                        for (std::ptrdiff_t i = 0; i < groups * 2 * pixels * L; ++i) {
-                            const std::ptrdiff_t lane = i % L, p = i / L % (2 * pixels);
-                            const std::ptrdiff_t g = i / L / (2 * pixels);
-                            double sum = static_cast<double>(bias.data()[g * L + lane]);
-                            const float* w = weights.data() + g * L + lane;
-                            for (int c = 0; c < 2; ++c)
-                                for (int y = 0; y < 2; ++y)
-                                    for (int x = 0; x < 3; ++x)
-                                        for (int k = 0; k < (c == 0 ? 3 : 2);
-                                             ++k, w += groups * L) {
-                                            sum += static_cast<double>(
-                                                       in.data()[c * t.in_group + y * t.tap_row +
-                                                                 x * t.tap_col + p * t.step + k]) *
-                                                   static_cast<double>(*w);
-                                        }
-                            if (add)
-                                sum += static_cast<double>(
-                                    residual.data()[g * t.residual_group + p * L + lane]);
-                            const std::ptrdiff_t ends =
-                                p < row_end ? 0 : 1 + (p - row_end) / t.row_width;
-                            want.data()[g * t.out_group + (p + 3 * ends) * L + lane] =
-                                static_cast<float>(sum);
+            for (const Lanes& lanes : kinds_of_lanes(kernels->lanes)) {
+                for (int pixels = 1; pixels <= kernels->max_pixels(groups); ++pixels) {
+                    CAPTURE(groups);
+                    CAPTURE(pixels);
+                    CAPTURE(lanes.first);
+                    CAPTURE(lanes.last);
+                    CAPTURE(lanes.distance);
+                    // Two groups of input channels, 2x3 taps, odd distances.
+                    lumbar::ConvTile t;
+                    t.in_groups = 2;
+                    t.full_taps = lanes.first == lanes.last ? 12 : 6;
+                    t.in_lanes = lanes.first;
+                    t.last_lanes = lanes.first == lanes.last ? 0 : lanes.last;
+                    t.in_lane = lanes.distance;
+                    t.kernel_h = 2;
+                    t.kernel_w = 3;
+                    t.step = 5;
+                    t.tap_col = 7;
+                    t.tap_row = 111;
+                    t.in_group = 401;
+                    t.out_group = (8 * pixels + 10) * L;
+                    t.residual_group = (2 * pixels + 1) * L;
+                    const AlignedBuffer in = random_buffer(1000, 1);
+                    const AlignedBuffer weights =
+                        random_buffer((lanes.first + lanes.last) * 6 * groups * L, 2);
+                    const AlignedBuffer bias = random_buffer(groups * L, 3);
+                    const AlignedBuffer residual = random_buffer(groups * t.residual_group, 4);
+                    t.weights = weights.data();
+                    t.bias = bias.data();
+                    const auto tile = kernels->conv[static_cast<std::size_t>(groups - 1)]
+                                                   [static_cast<std::size_t>(pixels - 1)];
+                    // Two tiles, in rows of as many pixels as a tile or a third that end somewhere
+                    // in the first, or in one row; a gap of three pixels lies between rows.
+                    t.row_gap = 3 * L;
+                    const std::pair<int, int> ends_and_widths[] = {
+                        {1, pixels}, {pixels, pixels}, {1, (pixels + 2) / 3}, {1000, 7}};
+                    for (const auto& rows : ends_and_widths)
+                        for (const bool add : {false, true}) {
+                            const int row_end = rows.first;
+                            t.row_width = rows.second;
+                            CAPTURE(row_end);
+                            CAPTURE(t.row_width);
+                            CAPTURE(add);
+                            t.row_end = row_end;
+                            AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
+                            AlignedBuffer want = filled_buffer(groups * t.out_group, kUntouched);
+                            tile(t, in.data(), out.data(), add ? residual.data() : nullptr, 2);
+                            for (std::ptrdiff_t i = 0; i < groups * 2 * pixels * L; ++i) {
+                                const std::ptrdiff_t lane = i % L, p = i / L % (2 * pixels);
+                                const std::ptrdiff_t g = i / L / (2 * pixels);
+                                double sum = static_cast<double>(bias.data()[g * L + lane]);
+                                const float* w = weights.data() + g * L + lane;
+                                for (int c = 0; c < 2; ++c)
+                                    for (int y = 0; y < 2; ++y)
+                                        for (int x = 0; x < 3; ++x)
+                                            for (int k = 0; k < (c == 0 ? lanes.first : lanes.last);
+                                                 ++k, w += groups * L) {
+                                                sum += static_cast<double>(
+                                                           in.data()[c * t.in_group +
+                                                                     y * t.tap_row + x * t.tap_col +
+                                                                     p * t.step + k * t.in_lane]) *
+                                                       static_cast<double>(*w);
+                                            }
+                                if (add)
+                                    sum += static_cast<double>(
+                                        residual.data()[g * t.residual_group + p * L + lane]);
+                                const std::ptrdiff_t ends =
+                                    p < row_end ? 0 : 1 + (p - row_end) / t.row_width;
+                                want.data()[g * t.out_group + (p + 3 * ends) * L + lane] =
+                                    static_cast<float>(sum);
+                            }
+                            bool right = true;
+                            for (std::size_t i = 0; i < out.size(); ++i) {
+                                right = right &&
+                                        close(out.data()[i], static_cast<double>(want.data()[i]));
+                            }
+                            CHECK(right);
                         }
-                        bool right = true;
-                        for (std::size_t i = 0; i < out.size(); ++i) {
-                            right =
-                                right && close(out.data()[i], static_cast<double>(want.data()[i]));
-                        }
-                        CHECK(right);
-                    }
+                }
             }
     }
 }
@@ -128,31 +147,39 @@ TEST_CASE("a pointwise tile sums over the groups of channels, whatever it fetche
         const std::ptrdiff_t L = kernels->lanes;
         for (int groups = 1; groups <= lumbar::kMaxTileGroups; ++groups)
             for (int pixels = 1; pixels <= kernels->max_pixels(groups); ++pixels)
-                for (const int channels : {1, 3, 8}) {
+                for (const auto& [of_group, channels] : std::initializer_list<std::pair<int, int>>{
+                         {3, 1},
+                         {3, 3},
+                         {3, 8},
+                         {kernels->lanes, kernels->lanes},
+                         {kernels->lanes, 3 * kernels->lanes - 1}}) {
                     CAPTURE(groups);
                     CAPTURE(pixels);
-                    CAPTURE(channels);
+                    const int in_lanes = of_group, sums = channels;
+                    CAPTURE(in_lanes);
+                    CAPTURE(sums);
                     const AlignedBuffer in = random_buffer(1000, 1);
                     const AlignedBuffer weights = random_buffer(channels * groups * L, 2);
                     const AlignedBuffer bias = random_buffer(groups * L, 3);
                     const AlignedBuffer later = random_buffer(channels * 16, 4);
                     lumbar::ConvTile t;
-                    t.set_pointwise(channels, 3, 301);
+                    t.set_pointwise(channels, of_group, 301);
                     t.step = 5;
-                    t.out_group = pixels * L;
+                    t.out_group = 2 * pixels * L;
                     t.weights = weights.data();
                     t.bias = bias.data();
                     t.fetch = later.data();
                     AlignedBuffer out = filled_buffer(groups * t.out_group, kUntouched);
                     kernels->conv[static_cast<std::size_t>(groups - 1)][static_cast<std::size_t>(
-                        pixels - 1)](t, in.data(), out.data(), nullptr, 1);
+                        pixels - 1)](t, in.data(), out.data(), nullptr, 2);
                     bool right = true;
                     for (std::ptrdiff_t i = 0; i < groups * t.out_group; ++i) {
-                        const std::ptrdiff_t g = i / t.out_group, p = i / L % pixels;
+                        const std::ptrdiff_t g = i / t.out_group, p = i / L % (2 * pixels);
                         double want = static_cast<double>(bias.data()[g * L + i % L]);
                         for (int c = 0; c < channels; ++c) {
                             want +=
-                                static_cast<double>(in.data()[c / 3 * 301 + p * t.step + c % 3]) *
+                                static_cast<double>(
+                                    in.data()[c / of_group * 301 + p * t.step + c % of_group]) *
                                 static_cast<double>(weights.data()[(c * groups + g) * L + i % L]);
                         }
                         right = right && close(out.data()[i], want);

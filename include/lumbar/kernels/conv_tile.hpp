@@ -14,11 +14,12 @@
 // less for each multiply-add, which counts where another thread runs on the same core (Emerald
 // Rapids: 9 x 3 and 6 x 4 take 0.87 to 0.9 of the time of 14 x 2 then, as much when alone).
 //
-// A tap's channels are one run of instructions, without a loop: each of them then reads at one
-// distance after another, from group to group of a pointwise convolution, which the CPU notices and
-// fetches ahead. (AVX2, Zen 3: 0.6 to 0.85 of the time of 1x1 from 256 channels and more, whose
-// input comes from L2 or L3; in a loop, even one of two rounds, an instruction goes on by a channel
-// and then by a group.)
+// With 8 lanes all channels of a tap are one run of instructions, without a loop: each of them then
+// reads at one distance after another, from group to group of a pointwise convolution, which the
+// CPU notices and fetches ahead. (AVX2, Zen 3: 0.6 to 0.85 of the time of 1x1 from 256 channels and
+// more, whose input comes from L2 or L3. In a loop, even one of two rounds, an instruction goes on
+// by a channel and then by a group.) Not measured with 4 and 16 lanes; 16 would take 4 KB of code
+// for a tile.
 //
 // A call computes several tiles side by side: the call itself takes some 40 cycles, which sums over
 // few channels would feel (16: 250 cycles).
@@ -53,7 +54,7 @@ struct ConvTile {
     int kernel_w = 1;   ///< pointwise: the groups of input channels
     int full_taps = 0;  ///< taps that have in_lanes channels, counted over all groups
     int in_lanes = 0;
-    int last_lanes = 0;            ///< channels of each tap after those: of a last, smaller group
+    int last_lanes = 0;            ///< channels of each tap after those
     std::ptrdiff_t in_lane = 1;    ///< from one channel of a group to the next
     std::ptrdiff_t in_group = 0;   ///< from one group of input channels to the next
     std::ptrdiff_t tap_row = 0;    ///< from one row of taps to the next (dilation * row)
@@ -106,8 +107,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
     using V = simd::Vector<Arch>;
     constexpr int L = simd::lanes<Arch>;
     constexpr std::ptrdiff_t kLine = kAlignment / sizeof(float);
-    // All channels of a tap at a time. (Not with 16 lanes: not measured, and 4 KB of code a tile.)
-    constexpr bool kUnrolled = L < 16;
+    constexpr bool kUnrolled = L == 8 && std::is_same_v<Product, FloatProduct>;
     // Sums, weights and a value leave at most one register over.
     constexpr bool kFull = kUnrolled && (Pixels + 1) * Groups + 2 >= simd::registers<Arch>;
     const std::ptrdiff_t step = t.step, in_lane = t.in_lane;
@@ -182,8 +182,8 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                     }
                 }
 #if defined(__GNUC__)
-                // Keeps g++ from loading weights once more for each pixel, as operands of the
-                // multiply-adds (1.3 times the time with AVX2), and pixels ahead.
+                // Nothing moves across a pixel: g++ would load weights once more for each, as
+                // operands of the multiply-adds (1.3 times the time).
                 if constexpr (kUnrolled) asm volatile("" : "+r"(once) : : "memory");
 #endif
                 V value = simd::broadcast<Arch>(*pixel(four, p == 0 ? 0 : (p - 1) % 4 + 1));
@@ -200,6 +200,7 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
                 for (int g = 0; g < Groups; ++g) simd::pin<Arch>(w[g]);
             }
         };
+        // Before a tap's last channel (g++ 12 otherwise spills one there).
         const auto pin_sums = [&]() LUMBAR_LAMBDA_INLINE {
             LUMBAR_UNROLL
             for (int p = 0; p < Pixels; ++p) {

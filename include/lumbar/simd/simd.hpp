@@ -147,7 +147,7 @@ LUMBAR_ALWAYS_INLINE void prefetch([[maybe_unused]] const float* p) {
 #endif
 }
 
-/// Keeps a vector in a register up to this place in the program, and this one's from here on.
+/// Has a vector in a register here, and compilers take its value for a new one. (x86-64 only.)
 template <class Arch>
 LUMBAR_ALWAYS_INLINE void pin([[maybe_unused]] Vector<Arch>& v) {
 #if defined(__GNUC__) && defined(__x86_64__)
