@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -83,16 +84,25 @@ TEST_SUITE("slow") {
         std::vector<double> errors;
         for (const Case& c : kCases) {
             detail::ConvTimer timer(kernels, geometry(c), output(c));
-            const double direct = timer.seconds(nullptr);
-            const WinogradTile* const chosen = choose_winograd(kernels, geometry(c), output(c));
-            double best = direct, of_chosen = direct;
+            std::vector<const WinogradTile*> candidates{nullptr};
             for (const WinogradTile& tile : kernels.winograd) {
-                if (!WinogradConv::serves(tile, geometry(c))) continue;
-                const double seconds = timer.seconds(&tile);
-                best = std::min(best, seconds);
-                if (&tile == chosen) of_chosen = seconds;
-                const double measured = seconds / direct;
-                const double modelled = cost_of(kernels, &tile, c) / cost_of(kernels, nullptr, c);
+                if (WinogradConv::serves(tile, geometry(c))) candidates.push_back(&tile);
+            }
+            // In turn, and the least of each: what else the machine does comes and goes.
+            std::vector<double> seconds(candidates.size(), std::numeric_limits<double>::max());
+            for (int round = 0; round < 3; ++round) {
+                for (std::size_t i = 0; i < candidates.size(); ++i) {
+                    seconds[i] = std::min(seconds[i], timer.seconds(candidates[i]));
+                }
+            }
+            const WinogradTile* const chosen = choose_winograd(kernels, geometry(c), output(c));
+            const double best = *std::min_element(seconds.begin(), seconds.end());
+            double of_chosen = seconds[0];
+            for (std::size_t i = 1; i < candidates.size(); ++i) {
+                if (candidates[i] == chosen) of_chosen = seconds[i];
+                const double measured = seconds[i] / seconds[0];
+                const double modelled =
+                    cost_of(kernels, candidates[i], c) / cost_of(kernels, nullptr, c);
                 errors.push_back(std::abs(std::log(modelled / measured)));
             }
             CAPTURE(c.size);
