@@ -68,7 +68,8 @@ function check_run(    i, l, first, last, start, target) {
             target = text[i]
             sub(/^j[a-z]+[ \t]+/, "", target)
             if (first && before[last] - before[first - 1] >= 8 * per_step) {
-                if (i <= size && label[target] == start) fail("the run is a loop of its own")
+                if (i <= size && (target in label) && label[target] == start)
+                    fail("the run is a loop of its own")
                 check(first, last)
                 return
             }

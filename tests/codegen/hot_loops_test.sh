@@ -72,7 +72,7 @@ write_tile "$fma1" "$fma2"
 must_fail ymm 1 "a tap in two runs"
 middle=
 write_tile "$fma1" "$fma2"
-sed '$d' tile.s | sed '$d' >loop.s
+sed '/vaddps\t(%rdx)/,$d' tile.s >loop.s
 printf '\tcmpq\t%%rax, %%rdx\n\tjne\t.L4\n\tret\n\t.size\tx, .-x\n' >>loop.s
 mv loop.s tile.s
 must_fail ymm 1 "a tap that is a loop of its own"

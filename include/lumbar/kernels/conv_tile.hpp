@@ -148,7 +148,8 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
         }
 
         const float* weights = t.weights;
-        // `fourth`: pixel 4, where it is known.
+        // Adds the products of one input channel, whose value of pixel 0 is at `channel`. `fourth`:
+        // that of pixel 4, where the channels of a tap share its address; else nullptr.
         const auto add_channel = [&](const float* channel, auto fourth) LUMBAR_LAMBDA_INLINE {
             V w[Groups];
             LUMBAR_UNROLL
@@ -249,8 +250,9 @@ LUMBAR_NEVER_INLINE void conv_tile(const ConvTile& t, const float* in, float* ou
 #elif defined(__GNUC__)
 #pragma GCC unroll 2
 #endif
-                        for (int c = 0; c < channels; ++c, channel += in_lane)
+                        for (int c = 0; c < channels; ++c, channel += in_lane) {
                             add_channel(channel, nullptr);
+                        }
                     }
                 }
             }

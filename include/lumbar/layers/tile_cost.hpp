@@ -11,9 +11,8 @@ LUMBAR_NAMESPACE_BEGIN
 /// Half-cycles that the tiles of a row of `pixels` take per input channel and tap, `groups` groups
 /// of output channels at a time: multiply-adds, with the latency that shows below 12 accumulators
 /// (measured: 8 give 85 %, 10 give 94 % of the peak), and loads, which cost something even where
-/// they are not the bound (4x3 beats 6x2 by 2 to 8 %
-/// on a Zen 1, by nothing on a Zen 3): weights, which come from L2, by their size.
-/// `longest`: the pixels of the widest tile.
+/// they are not the bound (4x3 beats 6x2 by 2 to 8 % on a Zen 1, by nothing on a Zen 3): weights,
+/// which come from L2, by their size. `longest`: the pixels of the widest tile.
 LUMBAR_COLD inline double tile_row_cost(const KernelTable& kernels, int pixels, int groups,
                                         int longest) {
     const EvenSplit split = EvenSplit::at_most(pixels, longest);

@@ -25,8 +25,8 @@ class AlgorithmChooser {
 
 /// What a core does in a cycle, roughly, on the CPUs of today: two multiply-adds, and bytes from
 /// memory, where all weights of a network come from (they do not fit into the caches). Measured: 3
-/// to 5 (Zen 3 and 1, Emerald Rapids), 6.5 (Zen 4), 13 (Zen 5); with 5, AVX-512 would take F(2x2)
-/// at 14x14, where it loses (benchmarks/DEAD_ENDS.md).
+/// to 5 (Zen 3 and 1, Emerald Rapids), 6.5 (Zen 4), 13 (Zen 5). AVX2 takes F(2x2) at 7x7 from 6 on
+/// downwards, as AVX-512 does with 11 already; with 5, AVX-512 would lose F(4x6) at 17x17.
 inline constexpr double kWeightBytesPerCycle = 6.0;
 
 /// What rounding a vector of floats to bfloat16 costs, on its way from and to L2.
